@@ -1,0 +1,1 @@
+"""Hardware-in-the-loop testing with pytest through a Scrutiny Debugger server."""
