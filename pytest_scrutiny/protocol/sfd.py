@@ -7,7 +7,7 @@ Source: scrutinydebugger, server/api/API.py process_get_loaded_sfd: 0.1 to 0.3 `
 PYTEST_DONT_REWRITE
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from pytest_scrutiny.protocol.dialect import Dialect
 from pytest_scrutiny.protocol.fields import Fields
 
 GET_LOADED_SFD = "get_loaded_sfd"
+GET_INSTALLED_SFDS = "get_installed_sfd"
 
 
 def decode_loaded_sfd_reply(message: Fields) -> SFDInfo | None:
@@ -32,6 +33,25 @@ def encode_loaded_sfd_reply(sfd: SFDInfo | None, dialect: Dialect) -> dict[str, 
         return {"sfd": None if sfd is None else {**encode_sfd(sfd), "filesize": sfd.filesize}}
     flat: dict[str, object] = {"firmware_id": None, "metadata": None} if sfd is None else encode_sfd(sfd)
     return flat if dialect.loaded_sfd == "flat" else {"firmware_id": flat["firmware_id"]}
+
+
+def decode_installed_sfds_reply(message: Fields) -> dict[str, SFDInfo]:
+    """Return ``{firmware id: SFD}`` of a ``response_get_installed_sfd``: an object until 0.7, then a list."""
+    if isinstance(message.value("sfd_list"), dict):
+        metadata = message.named_children("sfd_list")
+        return {
+            firmware_id: SFDInfo(firmware_id, _decode_metadata(fields))
+            for firmware_id, fields in metadata.items()
+        }
+    installed = [decode_embedded_sfd(fields) for fields in message.children("sfd_list")]
+    return {sfd.firmware_id: sfd for sfd in installed}
+
+
+def encode_installed_sfds_reply(sfds: Iterable[SFDInfo], dialect: Dialect) -> dict[str, object]:
+    """Return the fields of a ``response_get_installed_sfd`` as a server of this dialect writes it."""
+    if dialect.installed_sfds == "dict":
+        return {"sfd_list": {sfd.firmware_id: encode_sfd(sfd)["metadata"] for sfd in sfds}}
+    return {"sfd_list": [{**encode_sfd(sfd), "filesize": sfd.filesize} for sfd in sfds]}
 
 
 def decode_embedded_sfd(fields: Fields) -> SFDInfo:
@@ -90,7 +110,7 @@ def _text(data: Mapping[str, Any], key: str) -> str | None:
 
 
 def _timestamp(value: object) -> datetime | None:
-    if not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         return datetime.fromtimestamp(value, UTC)

@@ -1,0 +1,405 @@
+"""One connection: its socket, its reader thread, the requests under way and whoever waits.
+
+Rule 1: one Condition, ``changed``, guards all state. ``wait_for`` is the only place where anybody waits.
+Rule 2: the caller's thread writes its own request. The reader never blocks to send: what it owes goes to
+    the outbox, which is emptied by whoever holds the send lock, or by the reader once the lock is free.
+Rule 3: nothing is sent while ``changed`` is held; ``changed`` may be taken while the send lock is held.
+Rule 4: the reader handles messages in the order of the wire, each under ``changed``, replies included: an
+    update behind its own subscription finds it in place.
+Rule 5: the reader's receive timeout is the one timer. It asks for a status every IDLE_POLL seconds, every
+    IMPATIENT_POLL while somebody waits for one: servers push only some changes.
+
+PYTEST_DONT_REWRITE
+"""
+
+import contextlib
+import logging
+import socket
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from time import monotonic
+from typing import Any, Generic, TypeVar
+
+from pytest_scrutiny.client.deadline import Deadline
+from pytest_scrutiny.client.transport import Link
+from pytest_scrutiny.errors import (
+    ConnectionError,
+    NotSupportedByServerError,
+    OperationFailure,
+    ScrutinyError,
+    TimeoutException,
+)
+from pytest_scrutiny.protocol.dialect import COMMANDS
+from pytest_scrutiny.protocol.fields import Fields
+from pytest_scrutiny.protocol.status import GET_STATUS
+
+T = TypeVar("T")
+Message = dict[str, Any]
+Handler = Callable[[Message], None]
+
+IDLE_POLL = 2.0
+"""Seconds between two status requests when nothing happens; the official SDK's period."""
+
+IMPATIENT_POLL = 0.05
+"""Seconds between two status requests while somebody waits for the device."""
+
+_RECEIVE_SIZE = 1 << 16
+_LONGEST_SLICE = 0.1 if sys.platform == "win32" else 3600.0  # Ctrl-C does not end a lock's wait on Windows
+
+_QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
+
+logger = logging.getLogger(__name__)
+
+
+class Request(Generic[T]):
+    """A request under way.
+
+    :ivar result: what ``digest`` made of the reply; None until then.
+    :ivar error: why there is no result.
+    """
+
+    __slots__ = ("_digest", "command", "error", "is_done", "result")
+
+    def __init__(self, command: str, digest: Callable[[Fields], T]) -> None:
+        self.command = command
+        self._digest = digest
+        self.result: T | None = None
+        self.error: ScrutinyError | None = None
+        self.is_done = False
+
+    def finish(self, message: Message) -> None:
+        """Take the reply; called on the reader thread with ``changed`` held."""
+        try:
+            if message["cmd"] == "error":
+                self.error = refusal(self.command, message)
+            else:
+                self.result = self._digest(Fields(message, message["cmd"]))
+        except ScrutinyError as exc:
+            self.error = exc
+        self.is_done = True
+
+
+def refusal(command: str, message: Message) -> OperationFailure:
+    """Return the error for a server's ``error`` reply."""
+    reason = str(message.get("msg"))
+    if reason.startswith("Unsupported command"):
+        since, until = COMMANDS.get(command, ("", None))
+        when = f"servers {since} to {until} know it" if until else f"servers from {since} on know it"
+        return NotSupportedByServerError(
+            f"this server does not know {command}: {reason}; {when}. Use such a server, or do without.",
+            command,
+            reason,
+            since,
+        )
+    return OperationFailure(f"the server refused {command}: {reason}", command, reason)
+
+
+class Session:
+    """The connection to one server from connect to disconnect.
+
+    :param on_message: called with every message on the reader thread, without a lock; errors are logged.
+    """
+
+    def __init__(self, link: Link, on_message: Handler | None = None) -> None:
+        self._writer, self._connection, self._first_bytes = link
+        self._reader = self._writer.dup()  # its own timeout, so that waiting to read and to send do not mix
+        self._on_message = on_message
+        self.lock = threading.Lock()
+        self.changed = threading.Condition(self.lock)
+        self.handlers: dict[str, Handler] = {}
+        self.close_callbacks: list[Callable[[], None]] = []
+        self._requests: dict[int, Request[Any]] = {}
+        self._fault: ConnectionError | None = None
+        self._waiting = 0
+        self._impatient = 0
+        self._next_poll = monotonic() + IDLE_POLL
+        self._send_lock = threading.Lock()
+        self._outbox: deque[bytes] = deque()
+        self._thread = threading.Thread(target=self._run, name="scrutiny-reader", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read; the topics must have put their handlers in place."""
+        self._thread.start()
+
+    # Waiting
+
+    def wait_for(self, predicate: Callable[[], T | None], deadline: Deadline, what: str) -> T:
+        """Return the first true value of ``predicate``, which is called with ``changed`` held.
+
+        :param what: what did not happen, for the timeout's text.
+        :raises TimeoutException: when the deadline passes first.
+        :raises ConnectionError: as soon as the connection is gone.
+        """
+        with self.changed:
+            while not (result := predicate()):
+                self._check_open()
+                remaining = deadline.remaining()
+                if remaining <= 0:
+                    raise TimeoutException(f"{what} within {deadline.timeout:g} s")
+                self._waiting += 1
+                try:
+                    self.changed.wait(min(remaining, _LONGEST_SLICE))
+                finally:
+                    self._waiting -= 1
+            return result
+
+    @contextlib.contextmanager
+    def impatience(self) -> Iterator[None]:
+        """While inside, the server is asked for its status every IMPATIENT_POLL seconds.
+
+        It takes effect with the reader's next message, so ask for a status after entering.
+        """
+        with self.changed:
+            self._impatient += 1
+        try:
+            yield
+        finally:
+            with self.changed:
+                self._impatient -= 1
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection is in use."""
+        return self._fault is None
+
+    def check_open(self) -> None:
+        """Raise ConnectionError if the connection is gone."""
+        with self.changed:
+            self._check_open()
+
+    def _check_open(self) -> None:
+        assert self.lock.locked()
+        if self._fault is not None:
+            # A new one each time, for a raised exception collects tracebacks; its class tells what happened.
+            raise type(self._fault)(str(self._fault)) from self._fault
+
+    # Requests
+
+    def request(
+        self,
+        command: str,
+        fields: Mapping[str, object] | None,
+        digest: Callable[[Fields], T],
+        deadline: Deadline,
+    ) -> T:
+        """Return what ``digest`` makes of the reply; it runs on the reader thread, in the order of the wire.
+
+        :raises OperationFailure: if the server refuses.
+        :raises TimeoutException: if no reply comes in time.
+        :raises ConnectionError: if the connection goes, or the reply is broken.
+        """
+        request = Request(command, digest)
+        request_id = self.send_request(request, fields, deadline)
+        try:
+            self.wait_for(lambda: request.is_done, deadline, f"the server did not answer {command}")
+        finally:
+            self.forget(request_id)
+        if request.error is not None:
+            raise request.error
+        return request.result  # type: ignore[return-value]  # None only if digest returned it, so it is a T
+
+    def send_request(
+        self, request: Request[Any], fields: Mapping[str, object] | None, deadline: Deadline
+    ) -> int:
+        """Send a request and return its id, for ``forget``."""
+        with self.changed:
+            self._check_open()
+            request_id, data = self._connection.encode_request(request.command, fields)
+            self._requests[request_id] = request
+        try:
+            self._send(data, deadline)
+        except BaseException:
+            self.forget(request_id)
+            raise
+        return request_id
+
+    def forget(self, request_id: int) -> None:
+        """Stop expecting a reply; one that still comes is ignored."""
+        with self.changed:
+            self._requests.pop(request_id, None)
+
+    def post_request(self, request: Request[Any]) -> None:
+        """Queue a request of the reader's own; called on the reader thread with ``changed`` held."""
+        assert self.lock.locked()
+        request_id, data = self._connection.encode_request(request.command)
+        self._requests[request_id] = request
+        self._outbox.append(data)
+
+    # Sending
+
+    def _send(self, data: bytes, deadline: Deadline) -> None:
+        if not self._send_lock.acquire(timeout=deadline.remaining()):
+            raise TimeoutException(
+                f"another thread's request blocked the connection for {deadline.timeout:g} s: "
+                "the server takes no data; check that it is alive"
+            )
+        try:
+            # What is in the outbox may be the rest of a half-sent message, so it goes first.
+            while self._outbox:
+                self._send_all(self._outbox[0], deadline)
+                self._outbox.popleft()
+            self._send_all(data, deadline)
+        finally:
+            self._send_lock.release()
+        self._flush_outbox()
+
+    def _send_all(self, data: bytes, deadline: Deadline) -> None:
+        try:
+            self._writer.settimeout(max(deadline.remaining(), 0.001))
+            self._writer.sendall(data)
+        except TimeoutError as exc:
+            fault = ConnectionError(
+                f"the server took no data for {deadline.timeout:g} s, so the connection was closed "
+                "(part of a message was sent); check that the server is alive"
+            )
+            self._fail(fault)
+            raise fault from exc
+        except OSError as exc:
+            fault = ConnectionError(f"the connection to the server was lost ({exc})")
+            self._fail(fault)
+            raise fault from exc
+
+    def _flush_outbox(self) -> None:
+        """Send what can be sent without blocking; if another thread is sending, it will do it."""
+        while self._outbox and self._send_lock.acquire(blocking=False):
+            try:
+                self._writer.settimeout(0)
+                while self._outbox:
+                    sent = self._writer.send(self._outbox[0])
+                    if sent < len(self._outbox[0]):
+                        self._outbox[0] = self._outbox[0][sent:]
+                        return
+                    self._outbox.popleft()
+            except (BlockingIOError, OSError):
+                return  # the reader tries again at its next turn, or finds the connection lost
+            finally:
+                self._send_lock.release()
+
+    # Reading
+
+    def _run(self) -> None:
+        fault = ConnectionError("the server closed the connection")
+        try:
+            self._digest(self._first_bytes)
+            self._read_until_eof()
+        except ConnectionError as exc:
+            fault = exc
+        except OSError as exc:
+            fault = ConnectionError(f"the connection to the server was lost ({exc})")
+            fault.__cause__ = exc
+        except BaseException as exc:
+            fault = ConnectionError(
+                f"the reader failed with {exc!r}, which is a fault of ours; please report it"
+            )
+            raise
+        finally:
+            self._fail(fault)
+            self._reader.close()
+
+    def _read_until_eof(self) -> None:
+        buffer = memoryview(bytearray(_RECEIVE_SIZE))
+        while True:
+            self._reader.settimeout(max(self._next_poll - monotonic(), 0.001))
+            try:
+                count = self._reader.recv_into(buffer)
+            except TimeoutError:
+                count = -1
+            if count == 0:
+                return
+            if count > 0:
+                self._acknowledge_at_once()
+                self._digest(buffer[:count])
+            if monotonic() >= self._next_poll:
+                self._poll()
+
+    def _acknowledge_at_once(self) -> None:
+        """Spare servers 0.1 to 0.11 a wait of 40 ms.
+
+        They send small messages without TCP_NODELAY, so each waits until the one before it is acknowledged,
+        which our kernel delays unless told otherwise, for each receive anew.
+        """
+        if _QUICK_ACK is not None:
+            with contextlib.suppress(OSError):  # an optimisation; a broken socket shows at the next receive
+                self._reader.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
+
+    def _digest(self, data: bytes | memoryview) -> None:
+        with self.changed:
+            self._connection.receive_data(data)
+        for message in self._connection.messages():
+            if self._on_message is not None:
+                self._tell(message)
+            with self.changed:
+                self._handle(message)
+                if self._waiting:
+                    self.changed.notify_all()
+        with self.changed:
+            owed = self._connection.data_to_send()
+            if owed:
+                self._outbox.append(owed)
+        if self._outbox:
+            self._flush_outbox()
+
+    def _handle(self, message: Message) -> None:
+        handler = self.handlers.get(message["cmd"])
+        if handler is not None:
+            handler(message)
+        request_id = message.get("reqid")
+        if request_id is None:
+            return
+        request = self._requests.pop(request_id, None) if type(request_id) is int else None
+        if request is not None:
+            request.finish(message)
+        elif handler is None:
+            logger.debug("! ignored a reply nobody waits for: %s %s", message["cmd"], request_id)
+
+    def _tell(self, message: Message) -> None:
+        assert self._on_message is not None
+        try:
+            self._on_message(message)
+        except Exception:
+            logger.exception("! a message callback failed")
+
+    def status_came(self) -> None:
+        """Restart the status timer; called on the reader thread with ``changed`` held."""
+        self._next_poll = monotonic() + (IMPATIENT_POLL if self._impatient else IDLE_POLL)
+
+    def _poll(self) -> None:
+        with self.changed:
+            # No answer yet to the last one: a server that hangs must not find a heap of them.
+            self._next_poll = monotonic() + IDLE_POLL
+            self.post_request(Request(GET_STATUS, lambda _: None))
+        self._flush_outbox()
+
+    # Closing
+
+    def close(self) -> None:
+        """Close the connection and end the reader; harmless when done already."""
+        self._fail(ConnectionError("this client has disconnected; call connect first"))
+        if self._thread is not threading.current_thread() and self._thread.ident is not None:
+            self._thread.join()
+        elif self._thread.ident is None:
+            self._reader.close()
+        self._writer.close()
+
+    def _fail(self, fault: ConnectionError) -> None:
+        """Record why the connection ended, wake everybody, end the reader; the first call counts."""
+        with self.changed:
+            if self._fault is not None:
+                return
+            self._fault = fault
+            farewell = self._connection.encode_close()
+            for callback in self.close_callbacks:
+                callback()
+            self.changed.notify_all()
+        logger.debug("= closed: %s", fault)
+        with contextlib.suppress(OSError):
+            if farewell and self._send_lock.acquire(blocking=False):
+                try:
+                    self._writer.settimeout(0)
+                    self._writer.send(farewell)
+                finally:
+                    self._send_lock.release()
+        with contextlib.suppress(OSError):
+            self._writer.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,300 @@
+"""What is going on at the server, whole and of one session; and the waits for it.
+
+Servers from 0.4 on put neither the device nor the SFD into their status, so the board asks for both when a
+status names a session or an SFD it does not know yet, and publishes only when all parts belong together.
+
+Rule 1: reports are numbered as they come; a published status has its report's number, so that a wait can
+    tell what was seen after its own question.
+Rule 2: waits look at the history of published statuses, never only at the latest: a device that was ready
+    between two looks was ready.
+
+PYTEST_DONT_REWRITE
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from pytest_scrutiny.client.deadline import Deadline, check_timeout
+from pytest_scrutiny.client.session import Message, Request, Session
+from pytest_scrutiny.errors import InvalidValueError, TimeoutException
+from pytest_scrutiny.model.sfd import SFDInfo
+from pytest_scrutiny.model.status import DeviceCommState, DeviceInfo, ServerInfo, StatusReport
+from pytest_scrutiny.protocol.fields import Fields
+from pytest_scrutiny.protocol.sfd import (
+    GET_INSTALLED_SFDS,
+    GET_LOADED_SFD,
+    decode_installed_sfds_reply,
+    decode_loaded_sfd_reply,
+)
+from pytest_scrutiny.protocol.status import (
+    GET_DEVICE_INFO,
+    GET_STATUS,
+    STATUS,
+    decode_device_info_reply,
+    decode_status,
+)
+
+_HISTORY = (
+    256  # published statuses kept for waits: a burst is 3, so this is many seconds of the busiest server
+)
+
+
+class StatusBoard:
+    """The statuses of one session.
+
+    :ivar latest: the last one published; None before the first.
+    :ivar published: how many were published.
+    :ivar on_report: called with every report on the reader thread, with ``changed`` held.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.latest: ServerInfo | None = None
+        self.published = 0
+        self.reports = 0
+        self.on_report: Callable[[StatusReport], None] = lambda _: None
+        self._history: deque[tuple[int, int, ServerInfo]] = deque(maxlen=_HISTORY)
+        self._report: StatusReport | None = None
+        self._device: DeviceInfo | None = None
+        self._sfd: SFDInfo | None = None
+        self._asked: set[str] = set()
+        session.handlers[STATUS] = self._digest
+
+    @property
+    def status_is_whole(self) -> bool:
+        """Whether this server's status tells device and SFD itself (0.1 to 0.3)."""
+        return self._report is not None and self._report.is_whole
+
+    def since(self, published: int, report: int = 0) -> list[tuple[int, ServerInfo]]:
+        """Return ``(how many were published by then, status)``, oldest first; called with ``changed`` held.
+
+        :param published: leave out the first so many.
+        :param report: leave out what was reported before this report's number.
+        """
+        assert self._session.lock.locked()
+        return [
+            (count, info) for count, number, info in self._history if count > published and number >= report
+        ]
+
+    def _digest(self, message: Message) -> None:
+        report = decode_status(Fields(message, STATUS))
+        self._session.status_came()
+        self.reports += 1
+        self._report = report
+        self._asked.clear()
+        self.on_report(report)
+        self._compose(report)
+
+    def _compose(self, report: StatusReport) -> None:
+        """Publish the report if its parts are here and of one session, or ask for the missing ones."""
+        device, sfd = report.device, report.sfd
+        if not report.is_whole:
+            device = self._device_of(report)
+            sfd = self._sfd_of(report)
+        if self._asked:
+            return
+        if report.session_id is None:
+            device = None  # what an old server still tells about a device that is gone
+        self.latest = ServerInfo(
+            device_comm_state=report.comm_state,
+            device_session_id=report.session_id,
+            device=device,
+            datalogging=report.datalogging,
+            sfd=sfd,
+            device_link=report.link,
+        )
+        self.published += 1
+        self._history.append((self.published, self.reports, self.latest))
+
+    def _device_of(self, report: StatusReport) -> DeviceInfo | None:
+        if report.session_id is None:
+            return None
+        if self._device is None or self._device.session_id != report.session_id:
+            self._ask(GET_DEVICE_INFO, self._digest_device)
+        return self._device
+
+    def _sfd_of(self, report: StatusReport) -> SFDInfo | None:
+        if report.sfd_firmware_id is None:
+            return None
+        if self._sfd is None or self._sfd.firmware_id != report.sfd_firmware_id:
+            self._ask(GET_LOADED_SFD, self._digest_sfd)
+        return self._sfd
+
+    def _ask(self, command: str, digest: Callable[[Fields], None]) -> None:
+        if command not in self._asked:
+            self._asked.add(command)
+            self._session.post_request(Request(command, digest))
+
+    # An answer of another session, or an error ("Internal error" while the handshake ends: 0.4.1 and 0.16.0,
+    # observed) publishes nothing: a newer report is on its way, or the status timer brings one.
+
+    def _digest_device(self, message: Fields) -> None:
+        device = decode_device_info_reply(message)
+        report = self._report
+        if report is not None and device is not None and device.session_id == report.session_id:
+            self._device = device
+            self._part_came(GET_DEVICE_INFO, report)
+
+    def _digest_sfd(self, message: Fields) -> None:
+        sfd = decode_loaded_sfd_reply(message)
+        report = self._report
+        if report is not None and sfd is not None and sfd.firmware_id == report.sfd_firmware_id:
+            self._sfd = sfd
+            self._part_came(GET_LOADED_SFD, report)
+
+    def _part_came(self, command: str, report: StatusReport) -> None:
+        if command in self._asked:
+            self._asked.discard(command)
+            self._compose(report)
+
+
+class _Client(Protocol):
+    """What the status commands need of the client that inherits them."""
+
+    timeout: float
+
+    @property
+    def session(self) -> Session: ...
+
+    @property
+    def board(self) -> StatusBoard: ...
+
+
+class StatusCommands:
+    """The doors of ScrutinyClient to the server's status."""
+
+    def get_server_status(self: _Client) -> ServerInfo:
+        """Return the latest status, without asking the server.
+
+        :raises ConnectionError: if the client is not connected.
+        :raises InvalidValueError: if no status has come yet (after ``connect`` with ``wait_status=False``).
+        """
+        self.session.check_open()
+        latest = self.board.latest
+        if latest is None:
+            raise InvalidValueError(
+                "no server status has come yet; expected one after connect(). "
+                "Call wait_server_status_update(), or connect with wait_status=True."
+            )
+        return latest
+
+    get_latest_server_status = get_server_status
+
+    def wait_server_status_update(self: _Client, timeout: float = 2.5) -> None:
+        """Wait for the next status, whoever asked for it; the server is asked at once.
+
+        :raises TypeError: if ``timeout`` is no number.
+        :raises ValueError: if it is negative or not finite.
+        :raises TimeoutException: if none comes in time.
+        :raises ConnectionError: as soon as the connection is gone.
+        """
+        deadline = Deadline(check_timeout(timeout))
+        before = self.board.published
+        with self.session.impatience():
+            _ask_status(self.session, self.board, deadline)
+            self.session.wait_for(
+                lambda: self.board.published > before, deadline, "no server status update came"
+            )
+
+    def request_server_status_update(
+        self: _Client, wait: bool = False, timeout: float | None = None
+    ) -> ServerInfo | None:
+        """Ask the server for its status; return it if ``wait`` is true, None otherwise.
+
+        :param timeout: seconds; None takes the client's.
+        :raises TimeoutException: if it does not come in time.
+        :raises ConnectionError: as soon as the connection is gone.
+        """
+        deadline = Deadline(self.timeout if timeout is None else check_timeout(timeout))
+        if not wait:
+            self.session.send_request(Request(GET_STATUS, lambda _: None), None, deadline)
+            return None
+        return _wait_status(self.session, self.board, lambda _: True, deadline, "no server status came")
+
+    def wait_server_status(
+        self: _Client, predicate: Callable[[ServerInfo], bool], timeout: float, what: str
+    ) -> ServerInfo:
+        """Return the first status that satisfies ``predicate``, reported after the server was asked afresh.
+
+        :param what: what did not happen, for the timeout's text.
+        :raises TimeoutException: if none comes in time.
+        :raises ConnectionError: as soon as the connection is gone.
+        """
+        return _wait_status(self.session, self.board, predicate, Deadline(check_timeout(timeout)), what)
+
+    def wait_device_ready(self: _Client, timeout: float) -> None:
+        """Wait until a device is connected to the server and its handshake is done.
+
+        The server is asked afresh: what it said before this call does not count.
+
+        :param timeout: seconds.
+        :raises TypeError: if ``timeout`` is no number.
+        :raises ValueError: if it is negative or not finite.
+        :raises TimeoutException: if the device does not become ready in time.
+        :raises ConnectionError: as soon as the connection is gone.
+        """
+        deadline = Deadline(check_timeout(timeout))
+        try:
+            _wait_status(self.session, self.board, _is_ready, deadline, "the device did not become ready")
+        except TimeoutException as exc:
+            latest = self.board.latest
+            seen = "no status" if latest is None else f"{latest.device_comm_state.name} at the last look"
+            raise TimeoutException(
+                f"{exc}: {seen}; expected ConnectedReady. Check the device's power and the server's link."
+            ) from exc
+
+    def get_device_info(self: _Client) -> DeviceInfo | None:
+        """Return the device the server is connected to, asked afresh; None if there is none.
+
+        :raises OperationFailure: if the server refuses, as it does while a handshake is going on.
+        """
+        deadline = Deadline(self.timeout)
+        if self.board.status_is_whole:
+            info = _wait_status(self.session, self.board, lambda _: True, deadline, "no server status came")
+            return info.device
+        return self.session.request(GET_DEVICE_INFO, None, decode_device_info_reply, deadline)
+
+    def get_loaded_sfd(self: _Client) -> SFDInfo | None:
+        """Return the firmware description the server has loaded, asked afresh; None if there is none.
+
+        On servers 0.1 to 0.3 without metadata; ``get_server_status`` has it there.
+        """
+        return self.session.request(GET_LOADED_SFD, None, decode_loaded_sfd_reply, Deadline(self.timeout))
+
+    def get_installed_sfds(self: _Client) -> dict[str, SFDInfo]:
+        """Return the firmware descriptions the server has in store, as ``{firmware id: description}``."""
+        return self.session.request(
+            GET_INSTALLED_SFDS, None, decode_installed_sfds_reply, Deadline(self.timeout)
+        )
+
+
+def _is_ready(info: ServerInfo) -> bool:
+    return info.device_comm_state is DeviceCommState.ConnectedReady
+
+
+def _ask_status(session: Session, board: StatusBoard, deadline: Deadline) -> int:
+    """Return the number of the report that answered; it may not be published yet."""
+    return session.request(GET_STATUS, None, lambda _: board.reports, deadline)
+
+
+def _wait_status(
+    session: Session,
+    board: StatusBoard,
+    predicate: Callable[[ServerInfo], bool],
+    deadline: Deadline,
+    what: str,
+) -> ServerInfo:
+    with session.impatience():
+        report = _ask_status(session, board, deadline)
+        seen = 0
+
+        def find_fresh() -> list[tuple[int, ServerInfo]]:
+            return board.since(seen, report)
+
+        while True:
+            fresh = session.wait_for(find_fresh, deadline, what)
+            for _, info in fresh:
+                if predicate(info):  # it may be a user's, so it is called without the lock
+                    return info
+            seen = fresh[-1][0]

@@ -1,0 +1,204 @@
+"""Writes: the value is checked before the wire, sent, and waited for until the device has it.
+
+Rule 1: what does not fit is refused here. A server clamps integers in silence, and one that must store more
+    than a float32 can hold ends its process (0.16.0, observed).
+Rule 2: completions of other clients' writes arrive too and are ignored. A completion can come before the
+    reply that tells its token, so the last few unknown ones are kept.
+
+PYTEST_DONT_REWRITE
+"""
+
+import difflib
+import math
+import operator
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+from pytest_scrutiny.client.deadline import Deadline
+from pytest_scrutiny.client.session import Message, Request, Session
+from pytest_scrutiny.errors import BadEnumError, OperationFailure
+from pytest_scrutiny.model.values import FLOAT32_MAX, EmbeddedDataType, UnknownValue
+from pytest_scrutiny.model.watch import AliasDetails, VariableDetails, WatchableInfo
+from pytest_scrutiny.model.write import WriteCompletion
+from pytest_scrutiny.protocol.fields import Fields
+from pytest_scrutiny.protocol.write import (
+    WRITE,
+    WRITE_COMPLETION,
+    decode_write_completion,
+    decode_write_reply,
+    encode_write,
+)
+
+_STRANGERS = 64  # unknown completions kept; a reply is at most a few messages behind its completion
+
+
+class WriteBoard:
+    """The writes under way on one connection.
+
+    :ivar completed: how many writes were completed.
+    :ivar completed_us: when the last one was, on the server's clock; None before, and on servers without one.
+    :ivar on_completion: called after each, on the reader thread with ``changed`` held.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._ours: dict[str, dict[int, WriteCompletion]] = {}
+        self._strangers: OrderedDict[str, dict[int, WriteCompletion]] = OrderedDict()
+        self.completed = 0
+        self.completed_us: float | None = None
+        self.on_completion: Callable[[], None] = lambda: None
+        session.handlers[WRITE_COMPLETION] = self._digest
+
+    def write(
+        self, updates: Sequence[tuple[str, bool | float]], deadline: Deadline, what: str
+    ) -> list[WriteCompletion]:
+        """Send writes as one request and return how each ended, in their order.
+
+        :param updates: ``(server id, value)``, checked already.
+        :param what: what is written, for error texts.
+        """
+        request = Request(WRITE, self._expect)
+        request_id = self._session.send_request(request, encode_write(updates), deadline)
+        try:
+            self._session.wait_for(
+                lambda: request.error is not None or self._is_complete(request, len(updates)),
+                deadline,
+                f"the write of {what} was not completed",
+            )
+        finally:
+            self._session.forget(request_id)
+            completions = self._ours.pop(request.result or "", {})
+        if request.error is not None:
+            raise request.error
+        return [completions[index] for index in range(len(updates))]
+
+    def _expect(self, message: Fields) -> str:
+        token, _ = decode_write_reply(message)
+        self._ours[token] = self._strangers.pop(token, {})
+        return token
+
+    def _is_complete(self, request: Request[str], count: int) -> bool:
+        return request.is_done and len(self._ours[request.result or ""]) == count
+
+    def _digest(self, message: Message) -> None:
+        completion = decode_write_completion(Fields(message, WRITE_COMPLETION))
+        self.completed += 1
+        if completion.server_time_us is not None:
+            self.completed_us = completion.server_time_us
+        if completion.token in self._ours:
+            self._ours[completion.token][completion.batch_index] = completion
+        else:
+            self._strangers.setdefault(completion.token, {})[completion.batch_index] = completion
+            if len(self._strangers) > _STRANGERS:
+                self._strangers.popitem(last=False)
+        self.on_completion()
+
+
+def write_value(
+    session: Session, board: WriteBoard, info: WatchableInfo, value: bool | float | str, deadline: Deadline
+) -> None:
+    """Write one value and wait until it is in the device."""
+    sent = check_value(info, value)
+    what = f"{value!r} to {info.path}"
+    try:
+        completion = board.write([(info.server_id, sent)], deadline, what)[0]
+    except OperationFailure as exc:
+        raise type(exc)(f"the write of {what} was refused: {exc.reason}", exc.command, exc.reason) from exc
+    if not completion.success:
+        reason = completion.failure_reason or "the server gives no reason"
+        raise OperationFailure(
+            f"the write of {what} failed: {reason}; check that the device allows it (memory_write, "
+            "read-only and forbidden regions) and is still connected",
+            WRITE,
+            reason,
+        )
+
+
+def check_value(info: WatchableInfo, value: object) -> bool | float:
+    """Return what to send for a caller's value: a member's name of the enum, a truth value or a number.
+
+    :raises BadEnumError: if it is a text, and no member's name.
+    :raises TypeError: if it is no number.
+    :raises ValueError: if it does not fit.
+    """
+    if isinstance(value, str):
+        return _enum_value(info, value)
+    number = _plain_number(info, value)
+    if not math.isfinite(number):
+        raise ValueError(
+            f"value {value!r} does not fit {info.path}: expected a finite number; a server takes no other"
+        )
+    alias = info.details if isinstance(info.details, AliasDetails) else None
+    if alias is not None:
+        _check_limits(info, value, alias.min, alias.max, "the alias' limits")
+    stored = number if alias is None else _unscale(number, alias)
+    low, high, what = _limits(info)
+    if low is not None and high is not None and not low <= stored <= high:
+        raise ValueError(f"value {value!r} does not fit {info.path}: expected {low} to {high}, {what}")
+    is_whole = isinstance(info.datatype, EmbeddedDataType) and info.datatype.is_integer()
+    if alias is None and is_whole and number != int(number):
+        raise ValueError(
+            f"value {value!r} does not fit {info.path}: expected a whole number for {info.datatype.name}"
+        )
+    return int(number) if alias is None and is_whole and not isinstance(number, bool) else number
+
+
+def _enum_value(info: WatchableInfo, name: str) -> int:
+    if info.enum is None:
+        raise BadEnumError(f"value {name!r} does not fit {info.path}: it has no enum; expected a number")
+    if name in info.enum.vals:
+        return info.enum.vals[name]
+    near = difflib.get_close_matches(name, info.enum.vals, 1, 0.5)
+    members = ", ".join(f"{member}={number}" for member, number in info.enum.vals.items())
+    hint = f"did you mean {near[0]!r}?" if near else "write a name or its number."
+    raise BadEnumError(f"value {name!r} does not fit {info.path}: expected one of {members}; {hint}")
+
+
+def _plain_number(info: WatchableInfo, value: object) -> bool | int | float:
+    if isinstance(value, bool | int | float):
+        return value
+    # Numbers of other libraries (numpy, Decimal, Fraction) count by what they can turn into.
+    for convert in (operator.index, float):
+        try:
+            return convert(value)  # type: ignore[arg-type]  # whether it can is what is tried
+        except (TypeError, ValueError):
+            continue
+    raise TypeError(f"value {value!r} does not fit {info.path}: expected a number, true or false")
+
+
+def _limits(info: WatchableInfo) -> tuple[float | None, float | None, str]:
+    """Return the smallest and the largest stored value, None where unknown, and what sets them."""
+    datatype = info.datatype
+    if isinstance(datatype, UnknownValue):
+        return -FLOAT32_MAX, FLOAT32_MAX, f"which any server survives (datatype {datatype.text} is unknown)"
+    if datatype.is_bool():
+        return 0, 1, f"the range of {datatype.name}"
+    if (
+        isinstance(info.details, VariableDetails)
+        and info.details.bitsize is not None
+        and datatype.is_integer()
+    ):
+        bits = info.details.bitsize
+        if datatype.is_signed():
+            return -(1 << bits - 1), (1 << bits - 1) - 1, f"the range of its {bits} bits"
+        return 0, (1 << bits) - 1, f"the range of its {bits} bits"
+    limits = datatype.limits()
+    return (None, None, "") if limits is None else (*limits, f"the range of {datatype.name}")
+
+
+def _check_limits(
+    info: WatchableInfo, value: object, low: float | None, high: float | None, what: str
+) -> None:
+    number = float(value)  # type: ignore[arg-type]  # _plain_number let it pass
+    if (low is not None and number < low) or (high is not None and number > high):
+        shown = f"{'-inf' if low is None else low} to {'inf' if high is None else high}"
+        raise ValueError(f"value {value!r} does not fit {info.path}: expected {shown}, {what}")
+
+
+def _unscale(number: float, alias: AliasDetails) -> float:
+    """Return what the server will store for a value written to an alias."""
+    gain = 1.0 if alias.gain is None else alias.gain
+    try:
+        return (number - (alias.offset or 0.0)) / gain
+    except (ZeroDivisionError, OverflowError):
+        return math.inf
