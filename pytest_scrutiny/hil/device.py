@@ -1,0 +1,62 @@
+"""The device on the bench, as a test sees it."""
+
+from pytest_scrutiny.client.client import ScrutinyClient
+from pytest_scrutiny.errors import DeviceLostError
+from pytest_scrutiny.hil.journal import Journal
+from pytest_scrutiny.hil.value import Value
+from pytest_scrutiny.model.status import DeviceInfo, SupportedFeatureMap
+
+
+class Device:
+    """The device behind a connected client.
+
+    :ivar raw: the client.
+    :ivar journal: remembers what to put back; None if nothing is.
+    """
+
+    def __init__(self, client: ScrutinyClient, journal: Journal | None = None) -> None:
+        self.raw = client
+        self.journal = journal
+        self._values: dict[str, Value] = {}
+
+    def __repr__(self) -> str:
+        device = self.raw.get_server_status().device
+        return (
+            "<Device gone>"
+            if device is None
+            else f"<Device {device.display_name} firmware {device.device_id}>"
+        )
+
+    def __getitem__(self, path: str) -> Value:
+        """Return the value of this path; whether the server knows it shows at the first use."""
+        if not isinstance(path, str):
+            raise TypeError(f"path {path!r} is no string; expected a server path, for example '/rpv/x1000'")
+        if path not in self._values:
+            self._values[path] = Value(self, path)
+        return self._values[path]
+
+    @property
+    def info(self) -> DeviceInfo:
+        """What the device said of itself when it connected.
+
+        :raises DeviceLostError: if no device is connected.
+        """
+        device = self.raw.get_server_status().device
+        if device is None:
+            raise DeviceLostError("no device is connected to the server; check its power and its link")
+        return device
+
+    @property
+    def features(self) -> SupportedFeatureMap:
+        """What the device can do."""
+        return self.info.supported_features
+
+    @property
+    def firmware_id(self) -> str:
+        """The firmware's id, 32 hex digits."""
+        return self.info.device_id
+
+    @property
+    def session_id(self) -> str | None:
+        """The id of the device's session with the server; None while it is away. A reset makes a new one."""
+        return self.raw.get_server_status().device_session_id

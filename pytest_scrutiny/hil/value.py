@@ -1,0 +1,168 @@
+"""One value of the device, by its path: read it, write it, see what it was."""
+
+import math
+import struct
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from pytest_scrutiny.client.client import ScrutinyClient
+from pytest_scrutiny.client.deadline import Deadline, check_timeout
+from pytest_scrutiny.client.watch import WatchableHandle, enum_name, usable_value
+from pytest_scrutiny.client.write import check_value
+from pytest_scrutiny.errors import DeviceLostError, InvalidValueError, NameNotFoundError, OperationFailure
+from pytest_scrutiny.hil.journal import Journal
+from pytest_scrutiny.model.values import EmbeddedDataType, WatchableType
+from pytest_scrutiny.model.watch import AliasDetails, Sample, WatchableInfo
+
+T = TypeVar("T")
+
+
+class _Device(Protocol):
+    """What a value needs of its device."""
+
+    raw: ScrutinyClient
+    journal: Journal | None
+
+
+class Value:
+    """A value of the device; it is watched when it is first used, and again after a reset.
+
+    :ivar path: the server's path, for example ``/alias/psu/voltage``.
+    """
+
+    def __init__(self, device: _Device, path: str) -> None:
+        self.path = path
+        self._device = device
+        self._handle: WatchableHandle | None = None
+
+    def __repr__(self) -> str:
+        seen = "not read yet" if self._handle is None else str(self._handle.snapshot().value)
+        return f"<Value {self.path}: {seen}>"
+
+    @property
+    def info(self) -> WatchableInfo:
+        """What the server knows about the value: type, datatype, enum, address or target."""
+        return self._watched().info
+
+    @property
+    def last(self) -> bool | float:
+        """The latest value that came, without waiting.
+
+        :raises InvalidValueError: if none has come yet, or it is unusable, with the reason.
+        """
+        return usable_value(self.path, self._watched().snapshot())
+
+    def read(self, timeout: float | None = None) -> bool | float:
+        """Return the device's value: a sample that came after this call, taken after the last write.
+
+        :param timeout: seconds; None takes the client's.
+        :raises InvalidValueError: if the value is unusable, with the reason.
+        :raises DeviceLostError: if the device goes away meanwhile.
+        :raises TimeoutException: if no sample comes in time.
+        """
+        return usable_value(self.path, self._read_sample(timeout))
+
+    def read_enum(self, timeout: float | None = None) -> str:
+        """Return the device's value as a member's name of its enum.
+
+        :raises BadEnumError: if it has no enum, or no member has the value.
+        """
+        return enum_name(self.info, self.read(timeout))
+
+    def write(self, value: bool | float | str, *, verify: bool = False, timeout: float | None = None) -> None:
+        """Write a value and wait until it is in the device; it is put back after the test.
+
+        :param value: a number, true or false, or a member's name of the value's enum.
+        :param verify: read it back from the device and compare, within the datatype's own rounding.
+        :param timeout: seconds; None takes the client's ``write_timeout``.
+        :raises ValueError: if it does not fit; nothing is sent then.
+        :raises TypeError: if it is no number; nothing is sent then.
+        :raises OperationFailure: if the device refuses it, or another value is read back.
+        """
+        handle = self._watched()
+        sent = check_value(handle.info, value)
+        is_first = self._remember()
+        try:
+            self._guarded(lambda: handle.write(sent, timeout))
+        except OperationFailure:
+            if is_first and self._device.journal is not None:
+                self._device.journal.forget(self.path)  # refused, so there is nothing to put back
+            raise
+        if verify:
+            self._verify(handle.info, sent, timeout)
+
+    def _remember(self) -> bool:
+        """Journal the original before the first write; return whether this was it."""
+        journal = self._device.journal
+        if journal is None or self.path in journal:
+            return False
+        original = self.read()
+        journal.record(self.path, original, lambda: self._watched().write(original))
+        return True
+
+    def _verify(self, info: WatchableInfo, sent: bool | float, timeout: float | None) -> None:
+        found = self.read(timeout)
+        if not is_same(info, sent, found):
+            raise OperationFailure(
+                f"{self.path} was written as {sent!r} but reads back as {found!r}; "
+                "check whether the firmware or another client writes it too",
+                "write_watchable",
+                "another value is read back",
+            )
+
+    def _read_sample(self, timeout: float | None) -> Sample:
+        handle = self._watched()
+        seconds = self._device.raw.timeout if timeout is None else check_timeout(timeout)
+        return self._guarded(lambda: handle.read_fresh(Deadline(seconds)))
+
+    def _watched(self) -> WatchableHandle:
+        if self._handle is None or self._handle.is_dead:
+            try:
+                self._handle = self._device.raw.watch(self.path)
+            except OperationFailure as exc:
+                if not exc.reason.startswith("Unknown watchable"):
+                    raise
+                raise NameNotFoundError(self._unknown()) from exc
+        return self._handle
+
+    def _unknown(self) -> str:
+        status = self._device.raw.get_server_status()
+        if status.device is None:
+            return f"{self.path} cannot be watched: no device is connected to the server; wait for one"
+        firmware = status.device.device_id
+        if status.sfd is None:
+            return (
+                f"{self.path} is unknown to the server: no firmware description (SFD) is loaded for firmware "
+                f"{firmware}, so only RPVs like /rpv/x1000 exist. Install the firmware's SFD on the server."
+            )
+        return (
+            f"{self.path} is unknown to the server (firmware {firmware}, SFD {status.sfd.firmware_id}); "
+            "expected the path of a variable, an alias or an RPV. Check its spelling."
+        )
+
+    def _guarded(self, action: Callable[[], T]) -> T:
+        """Run an action; say so if it failed because the device went away."""
+        try:
+            return action()
+        except InvalidValueError as exc:
+            if self._handle is None or not self._handle.is_dead:
+                raise
+            raise DeviceLostError(
+                f"the device went away while {self.path} was in use ({exc}); check its power and its link"
+            ) from exc
+
+
+def is_same(info: WatchableInfo, written: float, found: float) -> bool:
+    """Return whether a value read back is the one written, within the rounding of how it is stored."""
+    if written == found:
+        return True
+    datatype = info.datatype
+    if info.type is WatchableType.Alias:
+        gain = info.details.gain if isinstance(info.details, AliasDetails) else None
+        # An integer behind a gain is stored in steps of the gain; a float is rounded twice.
+        is_whole = isinstance(datatype, EmbeddedDataType) and datatype.is_integer()
+        step = abs(gain) if gain is not None and is_whole else 0.0
+        return math.isclose(written, found, rel_tol=1e-6, abs_tol=step)
+    if datatype is EmbeddedDataType.float32:
+        return bool(struct.unpack("<f", struct.pack("<f", written))[0] == found)
+    return False
