@@ -16,6 +16,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
+import attrs
+
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
 from pytest_scrutiny.client.history import History
 from pytest_scrutiny.client.session import Message, Session
@@ -57,6 +59,7 @@ class WatchableHandle:
         self._writes = writes
         self._write_timeout = write_timeout
         self._death: ValueStatus | None = None
+        self._is_bool = isinstance(info.datatype, EmbeddedDataType) and info.datatype.is_bool()
 
     def __repr__(self) -> str:
         return f"<WatchableHandle {self.info.path} {self.status.name}>"
@@ -175,7 +178,7 @@ class WatchableHandle:
             self._is_over()
             for number in range(max(start, self.history.dropped), self.history.total):
                 if self._is_after_writes(number):
-                    return self.history.sample(number)
+                    return self._sample(number)
             return None
 
         try:
@@ -198,7 +201,14 @@ class WatchableHandle:
             return Sample(None, self._death, None)
         if not self.history.total:
             return Sample(None, ValueStatus.NeverSet, None)
-        return self.history.sample(self.history.total - 1)
+        return self._sample(self.history.total - 1)
+
+    def _sample(self, number: int) -> Sample:
+        sample = self.history.sample(number)
+        if type(sample.value) is float and self._is_bool:
+            # Servers up to 0.5.2 at least send 0.0 and 1.0 for an alias of a bool (observed).
+            return attrs.evolve(sample, value=sample.value != 0)
+        return sample
 
     def _is_over(self) -> bool:
         """Raise if no update can come any more, else return False; called with ``changed`` held."""

@@ -13,11 +13,12 @@ import math
 import operator
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import SupportsFloat, SupportsIndex
 
 from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.client.session import Message, Request, Session
 from pytest_scrutiny.errors import BadEnumError, OperationFailure
-from pytest_scrutiny.model.values import FLOAT32_MAX, EmbeddedDataType, UnknownValue
+from pytest_scrutiny.model.values import FLOAT32_MAX, FLOAT64_MAX, EmbeddedDataType, UnknownValue
 from pytest_scrutiny.model.watch import AliasDetails, VariableDetails, WatchableInfo
 from pytest_scrutiny.model.write import WriteCompletion
 from pytest_scrutiny.protocol.fields import Fields
@@ -124,16 +125,16 @@ def check_value(info: WatchableInfo, value: object) -> bool | float:
     if isinstance(value, str):
         return _enum_value(info, value)
     number = _plain_number(info, value)
-    if not math.isfinite(number):
+    if isinstance(number, float) and not math.isfinite(number):
         raise ValueError(
             f"value {value!r} does not fit {info.path}: expected a finite number; a server takes no other"
         )
     alias = info.details if isinstance(info.details, AliasDetails) else None
     if alias is not None:
-        _check_limits(info, value, alias.min, alias.max, "the alias' limits")
+        _check_alias_limits(info, number, alias)
     stored = number if alias is None else _unscale(number, alias)
     low, high, what = _limits(info)
-    if low is not None and high is not None and not low <= stored <= high:
+    if not low <= stored <= high:
         raise ValueError(f"value {value!r} does not fit {info.path}: expected {low} to {high}, {what}")
     is_whole = isinstance(info.datatype, EmbeddedDataType) and info.datatype.is_integer()
     if alias is None and is_whole and number != int(number):
@@ -158,16 +159,15 @@ def _plain_number(info: WatchableInfo, value: object) -> bool | int | float:
     if isinstance(value, bool | int | float):
         return value
     # Numbers of other libraries (numpy, Decimal, Fraction) count by what they can turn into.
-    for convert in (operator.index, float):
-        try:
-            return convert(value)  # type: ignore[arg-type]  # whether it can is what is tried
-        except (TypeError, ValueError):
-            continue
+    if isinstance(value, SupportsIndex):
+        return operator.index(value)
+    if isinstance(value, SupportsFloat):
+        return float(value)
     raise TypeError(f"value {value!r} does not fit {info.path}: expected a number, true or false")
 
 
-def _limits(info: WatchableInfo) -> tuple[float | None, float | None, str]:
-    """Return the smallest and the largest stored value, None where unknown, and what sets them."""
+def _limits(info: WatchableInfo) -> tuple[float, float, str]:
+    """Return the smallest and the largest stored value, and what sets them."""
     datatype = info.datatype
     if isinstance(datatype, UnknownValue):
         return -FLOAT32_MAX, FLOAT32_MAX, f"which any server survives (datatype {datatype.text} is unknown)"
@@ -182,17 +182,17 @@ def _limits(info: WatchableInfo) -> tuple[float | None, float | None, str]:
         if datatype.is_signed():
             return -(1 << bits - 1), (1 << bits - 1) - 1, f"the range of its {bits} bits"
         return 0, (1 << bits) - 1, f"the range of its {bits} bits"
-    limits = datatype.limits()
-    return (None, None, "") if limits is None else (*limits, f"the range of {datatype.name}")
+    low, high = datatype.limits() or (-FLOAT64_MAX, FLOAT64_MAX)
+    return low, high, f"the range of {datatype.name}"
 
 
-def _check_limits(
-    info: WatchableInfo, value: object, low: float | None, high: float | None, what: str
-) -> None:
-    number = float(value)  # type: ignore[arg-type]  # _plain_number let it pass
-    if (low is not None and number < low) or (high is not None and number > high):
-        shown = f"{'-inf' if low is None else low} to {'inf' if high is None else high}"
-        raise ValueError(f"value {value!r} does not fit {info.path}: expected {shown}, {what}")
+def _check_alias_limits(info: WatchableInfo, number: float, alias: AliasDetails) -> None:
+    low = -math.inf if alias.min is None else alias.min
+    high = math.inf if alias.max is None else alias.max
+    if not low <= number <= high:
+        raise ValueError(
+            f"value {number!r} does not fit {info.path}: expected {low} to {high}, the alias' limits"
+        )
 
 
 def _unscale(number: float, alias: AliasDetails) -> float:

@@ -1,0 +1,281 @@
+"""What can be at a port, and what the user reads about it."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from time import monotonic
+
+import pytest
+
+from pytest_scrutiny.client import transport as transport_module
+from pytest_scrutiny.client.client import ScrutinyClient
+from pytest_scrutiny.client.transport import Address, Transport
+from pytest_scrutiny.errors import ConnectionError, ConnectTimeout, RemoteProtocolError
+from pytest_scrutiny.model.status import ServerState
+from pytest_scrutiny.protocol.websocket import ServerWebSocket
+from tests.client.peer import status_fields
+from tests.clock import SECOND
+
+Talk = Callable[[socket.socket], None]
+EXPECTED = "; expected a Scrutiny server there. Start one, or check host and port."
+
+
+@contextlib.contextmanager
+def listening(*talks: Talk, family: socket.AddressFamily = socket.AF_INET) -> Iterator[int]:
+    """Serve one connection with each talk, in order; give the port."""
+    with socket.create_server(
+        ("::1" if family == socket.AF_INET6 else "127.0.0.1", 0), family=family
+    ) as server:
+        server.settimeout(5 * SECOND)
+
+        def serve() -> None:
+            for talk in talks:
+                with contextlib.suppress(OSError):
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.settimeout(5 * SECOND)
+                        talk(connection)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join()
+
+
+def says(answer: bytes) -> Talk:
+    def talk(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(answer)
+
+    return talk
+
+
+def is_mute(connection: socket.socket) -> None:
+    while connection.recv(4096):
+        pass
+
+
+def closes(connection: socket.socket) -> None:
+    connection.recv(4096)
+
+
+def slams(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
+REFUSED_UPGRADE = "an HTTP server refused the WebSocket upgrade with 404 Not Found"
+NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("talks", "reason"),
+    [
+        ([says(b"SSH-2.0-OpenSSH_9.2\r\n")], "an SSH server is there (b'SSH-2.0-OpenSSH_9.2\\r\\n')"),
+        ([says(b"\x15\x03\x01\x00\x02\x02\x46padding")], "a TLS server is there"),
+        ([says(b"220 mail.example.org ready\r\n")], "it sent b'220 mail.example.org ready\\r\\n'"),
+        ([says(b"\0\0")], "it sent b'\\x00\\x00'"),
+        (
+            [says(BAD_REQUEST), says(NOT_FOUND)],
+            f"an HTTP server is there, but not a Scrutiny one: {REFUSED_UPGRADE}",
+        ),
+    ],
+    ids=["ssh", "tls", "smtp", "garbage", "http"],
+)
+def test_a_peer_that_is_something_else_is_named(talks: list[Talk], reason: str) -> None:
+    with listening(*talks) as port, pytest.raises(RemoteProtocolError) as caught:
+        ScrutinyClient().connect("127.0.0.1", port)
+
+    assert str(caught.value) == f"cannot connect to 127.0.0.1:{port}: {reason}{EXPECTED}"
+
+
+def test_a_peer_that_closes_at_once_is_told_from_one_that_refuses() -> None:
+    with listening(closes) as port, pytest.raises(ConnectionError) as closed:
+        ScrutinyClient().connect("127.0.0.1", port)
+    with pytest.raises(ConnectionError) as refused:
+        ScrutinyClient().connect("127.0.0.1", port)
+
+    where = f"cannot connect to 127.0.0.1:{port}: "
+    assert str(closed.value) == f"{where}it accepted the connection and closed it without a word{EXPECTED}"
+    assert str(refused.value) == f"{where}refused{EXPECTED}"
+
+
+def test_a_peer_that_drops_the_connection_is_a_connection_error() -> None:
+    with listening(slams) as port, pytest.raises(ConnectionError, match="it dropped the connection"):
+        ScrutinyClient().connect("127.0.0.1", port)
+
+
+def test_a_mute_peer_costs_the_timeout_and_no_more() -> None:
+    client = ScrutinyClient()
+    with listening(is_mute) as port:
+        start = monotonic()
+        with pytest.raises(ConnectTimeout) as caught:
+            client.connect("127.0.0.1", port, timeout=0.1)
+        took = monotonic() - start
+
+    text = "it accepted the connection and says nothing within 0.1 s"
+    assert str(caught.value) == f"cannot connect to 127.0.0.1:{port}: {text}{EXPECTED}"
+    assert took < 0.1 + 0.5 * SECOND
+    assert client.server_state is ServerState.Disconnected
+
+
+def test_an_address_that_drops_packets_costs_the_timeout_and_no_more() -> None:
+    """A listener with a full backlog drops packets on Linux; other systems refuse, which is an answer too."""
+    with socket.socket() as server, contextlib.ExitStack() as stack:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(8):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(server.getsockname())
+        port = server.getsockname()[1]
+        start = monotonic()
+        with pytest.raises(ConnectionError) as caught:
+            ScrutinyClient().connect("127.0.0.1", port, timeout=0.2)
+
+        assert monotonic() - start < 0.2 + 0.5 * SECOND
+    assert isinstance(caught.value, ConnectTimeout)
+    text = "nothing answers at that address within 0.2 s"
+    assert str(caught.value) == f"cannot connect to 127.0.0.1:{port}: {text}{EXPECTED}"
+
+
+def test_an_unknown_host_is_named() -> None:
+    with pytest.raises(ConnectionError) as caught:
+        ScrutinyClient().connect("no-such-host.invalid", 8765)
+
+    assert str(caught.value).startswith("cannot connect to no-such-host.invalid:8765: unknown host (")
+    assert str(caught.value).endswith("expected a name or an address. Check the spelling of the host.")
+
+
+def test_a_resolver_that_hangs_costs_the_timeout_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+
+    def look_up(host: object, port: int, flags: int) -> list[Address]:
+        if flags:
+            raise OSError("a name")
+        release.wait(30 * SECOND)
+        return []
+
+    monkeypatch.setattr(transport_module, "_look_up", look_up)
+    with pytest.raises(ConnectTimeout) as caught:
+        ScrutinyClient().connect("slow.example", 8765, timeout=0.05)
+    release.set()
+
+    text = "the host name is still not resolved within 0.05 s"
+    assert str(caught.value) == f"cannot connect to slow.example:8765: {text}{EXPECTED}"
+
+
+def test_the_next_address_is_tried_when_one_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``localhost`` is ::1 first on many machines, where no Scrutiny server listens."""
+
+    def look_up(host: object, port: int, flags: int) -> list[Address]:
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 0, ("127.0.0.2", port)),
+            (socket.AF_INET, socket.SOCK_STREAM, 0, ("127.0.0.1", port)),
+        ]
+
+    monkeypatch.setattr(transport_module, "_look_up", look_up)
+    with listening(says(b"SSH-2.0-here")) as port, pytest.raises(RemoteProtocolError, match="SSH server"):
+        ScrutinyClient().connect("two-addresses", port)
+
+
+def test_ipv6_addresses_are_dialled_and_shown_in_brackets() -> None:
+    with (
+        listening(says(b"SSH-2.0-here"), family=socket.AF_INET6) as port,
+        pytest.raises(RemoteProtocolError) as caught,
+    ):
+        ScrutinyClient().connect("::1", port)
+
+    assert str(caught.value).startswith(f"cannot connect to [::1]:{port}: an SSH server is there")
+
+
+def serve_websocket(connection: socket.socket) -> None:
+    import json
+
+    framing = ServerWebSocket()
+    while not framing.is_open:
+        framing.receive_data(connection.recv(4096))
+        framing.receive_upgrade()
+        connection.sendall(framing.data_to_send())
+    while data := connection.recv(4096):
+        framing.receive_data(data)
+        with contextlib.suppress(ConnectionError):
+            for payload in framing.payloads():
+                reqid = json.loads(payload)["reqid"]
+                whole = {"device_info": None, "loaded_sfd": None}
+                status = {"cmd": "inform_server_status", "reqid": reqid, **status_fields(None, **whole)}
+                connection.sendall(framing.encode(json.dumps(status).encode()))
+
+
+@pytest.mark.parametrize(
+    ("transport", "talks"),
+    [("auto", [says(BAD_REQUEST), serve_websocket]), ("websocket", [serve_websocket])],
+)
+def test_a_websocket_server_is_found_by_itself_or_on_request(transport: Transport, talks: list[Talk]) -> None:
+    client = ScrutinyClient()
+    with listening(*talks) as port, client.connect("127.0.0.1", port, transport=transport):
+        status = client.get_server_status()
+
+    assert status.device is None
+
+
+def test_insisting_on_tcp_refuses_a_websocket_server() -> None:
+    with (
+        listening(says(BAD_REQUEST)) as port,
+        pytest.raises(RemoteProtocolError, match="an HTTP server is there"),
+    ):
+        ScrutinyClient().connect("127.0.0.1", port, transport="tcp")
+
+
+def test_a_websocket_upgrade_that_ends_early_is_a_connection_error() -> None:
+    with (
+        listening(says(BAD_REQUEST), closes) as port,
+        pytest.raises(ConnectionError, match="it closed the connection during the WebSocket upgrade"),
+    ):
+        ScrutinyClient().connect("127.0.0.1", port)
+
+
+def test_a_failed_connect_leaves_no_thread_and_no_address() -> None:
+    before = set(threading.enumerate())
+    client = ScrutinyClient(name="bench")
+    with pytest.raises(ConnectionError):
+        client.connect("127.0.0.1", 1)
+
+    assert set(threading.enumerate()) == before
+    assert (client.hostname, client.port) == (None, None)
+    assert repr(client) == "<ScrutinyClient bench Disconnected>"
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "error", "text"),
+    [
+        (
+            5,
+            8765,
+            TypeError,
+            "hostname 5 is no string; expected a name or an address, for example 'localhost'",
+        ),
+        (" ", 8765, ValueError, "hostname is empty; expected a name or an address, for example 'localhost'"),
+        ("h", "1", TypeError, "port '1' is no whole number; expected one from 1 to 65535, for example 8765"),
+        (
+            "h",
+            True,
+            TypeError,
+            "port True is no whole number; expected one from 1 to 65535, for example 8765",
+        ),
+        ("h", 65536, ValueError, "port 65536 is out of range; expected 1 to 65535, for example 8765"),
+    ],
+)
+def test_what_cannot_be_an_address_is_refused(
+    host: object, port: object, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error) as caught:
+        ScrutinyClient().connect(host, port)  # type: ignore[arg-type]  # that is the point
+
+    assert str(caught.value) == text
+
+
+def test_an_unknown_transport_is_refused() -> None:
+    with pytest.raises(ValueError, match="transport 'udp' is none; expected one of auto, tcp, websocket"):
+        ScrutinyClient().connect("127.0.0.1", 1, transport="udp")  # type: ignore[arg-type]  # that is the point

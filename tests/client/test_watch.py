@@ -1,0 +1,268 @@
+from typing import Any
+
+import pytest
+
+from pytest_scrutiny.client import history as history_module
+from pytest_scrutiny.client.deadline import Deadline
+from pytest_scrutiny.client.history import History
+from pytest_scrutiny.client.watch import WatchableHandle
+from pytest_scrutiny.errors import (
+    BadEnumError,
+    InvalidValueError,
+    NameNotFoundError,
+    RemoteProtocolError,
+    TimeoutException,
+)
+from pytest_scrutiny.model.values import ValueStatus
+from tests.client.peer import Bench, entry_fields
+from tests.clock import MS, SECOND
+
+
+def update(bench: Bench, *records: dict[str, Any]) -> None:
+    bench.peer.push("watchable_update", updates=list(records))
+
+
+def watch(bench: Bench, path: str = "/v", **more: Any) -> WatchableHandle:
+    watching = bench.call(bench.watches.watch, [path], Deadline(5 * SECOND))
+    request = bench.peer.next_request("subscribe_watchable")
+    bench.peer.reply(request, subscribed={path: entry_fields(path, f"id-{path}", **more)})
+    handle: WatchableHandle = watching.result()[0]
+    return handle
+
+
+def test_an_update_in_the_packet_of_its_subscription_is_kept(bench: Bench) -> None:
+    watching = bench.call(bench.watches.watch, ["/v"], Deadline(5 * SECOND))
+    request = bench.peer.next_request("subscribe_watchable")
+    bench.peer.sock.sendall(
+        bench.peer.encode(
+            "response_subscribe_watchable", request["reqid"], subscribed={"/v": entry_fields("/v", "8")}
+        )
+        + bench.peer.encode("watchable_update", updates=[{"id": "8", "v": 1.5, "t": 10.0}])
+        + bench.peer.encode("watchable_update", updates=[{"id": "8", "v": 2.5, "t": 20.0}])
+    )
+    handle = watching.result()[0]
+    handle.wait_update(5 * SECOND, previous_counter=1)
+
+    assert [handle.history.sample(n).value for n in range(2)] == [1.5, 2.5]
+
+
+def test_a_path_that_is_watched_gives_the_same_handle(bench: Bench) -> None:
+    handle = watch(bench)
+
+    assert bench.watches.watch(["/v"], Deadline(SECOND)) == [handle]
+
+
+def test_no_value_yet_says_so(bench: Bench) -> None:
+    handle = watch(bench)
+
+    assert handle.status is ValueStatus.NeverSet
+    with pytest.raises(InvalidValueError) as caught:
+        _ = handle.value
+    assert str(caught.value) == "/v has no value: no update has arrived yet"
+
+
+@pytest.mark.parametrize(
+    ("record", "status", "value"),
+    [
+        ({"v": 1.5, "t": 1.0}, ValueStatus.Valid, 1.5),
+        ({"v": True, "t": 1.0}, ValueStatus.Valid, True),
+        ({"v": 2**64 - 1, "t": 1}, ValueStatus.Valid, 2**64 - 1),
+        ({"value": 3}, ValueStatus.Valid, 3),  # 0.1 to 0.3
+        ({"v": None, "t": 1.0, "r": "nullptr"}, ValueStatus.NullPtrDereferenced, None),
+        ({"v": None, "t": 1.0, "r": "forbidden"}, ValueStatus.ForbiddenRegion, None),
+        ({"v": None, "t": 1.0, "r": "new reason"}, ValueStatus.ServerSetInvalidWithoutReason, None),
+        ({"v": None, "t": 1.0}, ValueStatus.ServerSetInvalidWithoutReason, None),
+        ({"v": "text", "t": 1.0}, ValueStatus.ServerSetInvalidWithoutReason, None),
+    ],
+)
+def test_each_form_of_a_record_is_understood(
+    bench: Bench, record: dict[str, Any], status: ValueStatus, value: object
+) -> None:
+    handle = watch(bench)
+    update(bench, {"id": "id-/v", **record})
+    handle.wait_update(5 * SECOND, previous_counter=0)
+    sample = handle.snapshot()
+
+    assert (sample.status, sample.value) == (status, value)
+    assert (sample.server_time_us is None) == ("t" not in record)
+
+
+def test_nan_and_infinity_come_through(bench: Bench) -> None:
+    handle = watch(bench)
+    update(bench, {"id": "id-/v", "v": float("inf"), "t": 1.0}, {"id": "id-/v", "v": float("nan"), "t": 1.0})
+    handle.wait_update(5 * SECOND, previous_counter=1)
+
+    assert handle.history.sample(0).value == float("inf")
+    assert handle.value != handle.value
+
+
+def test_raw_data_belongs_to_the_latest_sample(bench: Bench) -> None:
+    handle = watch(bench)
+    update(
+        bench,
+        {"id": "id-/v", "v": 1.0, "t": 1.0, "d": "AACAPw=="},
+        {"id": "id-/v", "v": 0.0, "t": 2.0, "d": "AAAAAA=="},
+    )
+    handle.wait_update(5 * SECOND, previous_counter=1)
+
+    assert handle.snapshot().data == bytes(4)
+    assert handle.history.sample(0).data is None
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        5,
+        [5],
+        [{"v": 1, "t": 1}],
+        [{"id": "id-/v", "t": 1}],
+        [{"id": "id-/v", "v": 1, "t": "x"}],
+        [{"id": [], "v": 1}],
+    ],
+)
+def test_a_malformed_update_ends_the_connection(bench: Bench, records: object) -> None:
+    watch(bench)
+    bench.peer.push("watchable_update", updates=records)
+
+    with pytest.raises(RemoteProtocolError, match=r"wrong at watchable_update\.updates"):
+        bench.session.wait_for(lambda: None, Deadline(5 * SECOND), "nothing")
+
+
+def test_updates_of_a_life_before_are_ignored(bench: Bench) -> None:
+    handle = watch(bench)
+    update(bench, {"id": "gone", "v": 9.0, "t": 1.0}, {"id": "id-/v", "v": 1.0, "t": 1.0})
+    handle.wait_update(5 * SECOND, previous_counter=0)
+
+    assert handle.value == 1.0
+
+
+def test_typed_views(bench: Bench) -> None:
+    handle = watch(bench, dtype="uint8", enum={"name": "Mode", "values": {"IDLE": 0, "RUN": 1}})
+    update(bench, {"id": "id-/v", "v": 1, "t": 1.0})
+    handle.wait_update(5 * SECOND, previous_counter=0)
+
+    assert (handle.value_int, handle.value_float, handle.value_bool, handle.value_enum) == (
+        1,
+        1.0,
+        True,
+        "RUN",
+    )
+
+
+@pytest.mark.parametrize(
+    ("enum", "text"),
+    [
+        (None, "/v has no enum; use its number"),
+        (
+            {"name": "Mode", "values": {"IDLE": 0}},
+            "/v is 1, which is no member of its enum; expected one of IDLE=0",
+        ),
+    ],
+)
+def test_a_value_without_a_name_says_why(bench: Bench, enum: object, text: str) -> None:
+    handle = watch(bench, dtype="uint8", enum=enum)
+    update(bench, {"id": "id-/v", "v": 1, "t": 1.0})
+    handle.wait_update(5 * SECOND, previous_counter=0)
+
+    with pytest.raises(BadEnumError) as caught:
+        _ = handle.value_enum
+    assert str(caught.value) == text
+
+
+def test_a_new_session_ends_all_handles(bench: Bench) -> None:
+    bench.peer.push_status("1" * 32)
+    handle = watch(bench)
+    bench.peer.push_status("2" * 32)
+
+    with pytest.raises(InvalidValueError) as caught:
+        handle.wait_update(1000 * SECOND)
+    assert str(caught.value) == "/v has no value: the device is gone"
+    assert handle.is_dead
+    assert handle.status is ValueStatus.DeviceGone
+
+
+def test_an_unloaded_sfd_ends_variables_but_not_rpvs(bench: Bench) -> None:
+    bench.peer.push_status()
+    variable, rpv = watch(bench, "/v"), watch(bench, "/rpv/x1000", type="rpv")
+    bench.peer.push_status(loaded_sfd_firmware_id=None)
+
+    with pytest.raises(InvalidValueError, match="the firmware description was unloaded"):
+        variable.wait_update(1000 * SECOND)
+    assert not rpv.is_dead
+
+
+def test_disconnecting_ends_handles_as_server_gone(bench: Bench) -> None:
+    handle = watch(bench)
+    bench.session.close()
+
+    assert handle.status is ValueStatus.ServerGone
+    with pytest.raises(InvalidValueError, match="/v cannot be written: the connection to the server is gone"):
+        handle.write(1)
+
+
+def test_unwatching_tells_the_server_and_ends_the_handle(bench: Bench) -> None:
+    handle = watch(bench)
+    done = bench.call(bench.watches.unwatch, "/v", Deadline(5 * SECOND))
+    request = bench.peer.next_request("unsubscribe_watchable")
+    bench.peer.reply(request, unsubscribed=["/v"])
+    done.result()
+
+    assert request["watchables"] == ["/v"]
+    assert handle.status is ValueStatus.NotWatched
+    with pytest.raises(NameNotFoundError) as caught:
+        bench.watches.unwatch("/v", Deadline(SECOND))
+    assert str(caught.value) == "/v is not watched; watch() it first"
+
+
+def complete_write(bench: Bench, handle: WatchableHandle, **time: float) -> None:
+    writing = bench.call(handle.write, 2.0)
+    request = bench.peer.next_request("write_watchable")
+    bench.peer.reply(request, request_token="t", count=1)
+    bench.peer.push(
+        "inform_write_completion", watchable="id-/v", request_token="t", batch_index=0, success=True, **time
+    )
+    writing.result()
+
+
+def test_the_servers_echo_of_a_write_is_not_a_fresh_value(bench: Bench) -> None:
+    handle = watch(bench)
+    complete_write(bench, handle, completion_server_time_us=100.0)
+    reading = bench.call_and_wait(handle.read_fresh, Deadline(5 * SECOND))
+    update(bench, {"id": "id-/v", "v": 2.0, "t": 99.0}, {"id": "id-/v", "v": 1.75, "t": 101.0})
+
+    assert reading.result().value == 1.75
+
+
+def test_without_a_server_clock_the_second_update_after_a_write_is_fresh(bench: Bench) -> None:
+    handle = watch(bench)
+    complete_write(bench, handle)
+    reading = bench.call_and_wait(handle.read_fresh, Deadline(5 * SECOND))
+    update(bench, {"id": "id-/v", "value": 2.0})
+    update(bench, {"id": "id-/v", "value": 1.75})
+
+    assert reading.result().value == 1.75
+
+
+def test_a_value_from_before_the_call_is_not_fresh(bench: Bench) -> None:
+    handle = watch(bench)
+    update(bench, {"id": "id-/v", "v": 1.0, "t": 1.0})
+    handle.wait_update(5 * SECOND, previous_counter=0)
+
+    with pytest.raises(TimeoutException) as caught:
+        handle.read_fresh(Deadline(20 * MS))
+    assert str(caught.value) == (
+        f"no fresh value of /v came within {20 * MS:g} s (0 updates came in that time); expected one every "
+        "10 to 50 ms. Check that the device still answers and how many values are watched."
+    )
+
+
+def test_history_is_bounded_and_keeps_its_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_module, "KEPT", 4)
+    history = History()
+    for n in range(100):
+        history.append({"t": n}, n, float(n))
+
+    assert history.total == 100
+    assert 4 <= history.total - history.dropped <= 8
+    assert history.sample(99).value == 99
+    assert history.time_us(history.dropped) == history.dropped
