@@ -1,1 +1,4 @@
-"""Placeholder."""
+"""A Scrutiny server with a simulated device, for tests without hardware.
+
+PYTEST_DONT_REWRITE
+"""

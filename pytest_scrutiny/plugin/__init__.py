@@ -1,1 +1,65 @@
-"""Placeholder."""
+"""What pytest loads: options, markers, fixtures and the header line.
+
+Loading it must stay cheap for every pytest run on the machine: no attrs, no websockets, no asyncio and
+nothing of the client is imported here; ``gate`` is, by the first fixture that needs it.
+"""
+
+from collections.abc import Sequence
+
+import pytest
+
+from pytest_scrutiny.plugin.fixtures import (
+    scrutiny_client,
+    scrutiny_device,
+    scrutiny_fake,
+    scrutiny_features,
+    scrutiny_gate,
+    scrutiny_settings,
+)
+from pytest_scrutiny.plugin.markers import GATE, has_wishes, pytest_make_collect_report, register_markers
+from pytest_scrutiny.plugin.options import add_options, read_settings, settings_key
+from pytest_scrutiny.plugin.report import header
+
+__all__ = [
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_make_collect_report",
+    "pytest_report_header",
+    "scrutiny_client",
+    "scrutiny_device",
+    "scrutiny_fake",
+    "scrutiny_features",
+    "scrutiny_gate",
+    "scrutiny_settings",
+]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register options and ini keys."""
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers, and check the settings before anything is collected."""
+    register_markers(config)
+    if not config.getoption("help"):  # help is what somebody with a mistake in the settings looks for
+        config.stash[settings_key] = read_settings(config)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Return the line for the head of the run."""
+    return header(config.stash[settings_key])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Let each test with one of our markers pass the gate, whatever fixtures it asks for.
+
+    Last, so that it sees the markers a conftest added, and only what was not deselected.
+    """
+    for item in items:
+        if has_wishes(item) and isinstance(item, pytest.Function) and GATE not in item.fixturenames:
+            # At the end, so that the user's fixtures that power the device run first; and a new list, because
+            # the parameter sets of one test function share theirs, but not their markers.
+            item.fixturenames = [*item.fixturenames, GATE]

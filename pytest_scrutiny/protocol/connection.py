@@ -60,6 +60,7 @@ class ClientConnection(_Connection):
     def __init__(self, framing: Framing, first_request_id: int = 0) -> None:
         super().__init__(framing)
         self._request_ids = itertools.count(first_request_id)
+        self._fault: RemoteProtocolError | None = None
 
     def encode_request(self, command: str, fields: Mapping[str, object] | None = None) -> tuple[int, bytes]:
         """Return a new request's id and its bytes.
@@ -75,8 +76,15 @@ class ClientConnection(_Connection):
 
         :raises ConnectionError: after the messages before the fault, and again on every later call.
         """
+        if self._fault is not None:
+            raise RemoteProtocolError(self._fault.message, self._fault.where)
         for payload in self._framing.payloads():
-            yield decode_message(payload)
+            try:
+                message = decode_message(payload)
+            except RemoteProtocolError as exc:
+                self._fault = exc
+                raise
+            yield message
 
 
 class ServerConnection(_Connection):

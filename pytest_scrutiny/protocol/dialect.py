@@ -9,6 +9,7 @@ Source: the servers of all 30 releases on PyPI, observed; docs/protocol.md has t
 PYTEST_DONT_REWRITE
 """
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
@@ -37,6 +38,9 @@ class Dialect:
     :ivar strict_types: true and false are not taken for numbers, an echo must be a string.
     :ivar batched_updates: one message carries all values of one device read; otherwise mostly one each.
     :ivar write_needs_watch: only a client that watches an entry may write it.
+    :ivar pushes_datalogging: a change of the datalogger's state is pushed; "known": unless it is unknown now.
+    :ivar list_has_factories: arrays are listed apart, as factories of their elements.
+    :ivar resets_on_close: a closed connection shows as ECONNRESET, not as the end of the stream.
     """
 
     release: str = RELEASES[0]
@@ -73,9 +77,12 @@ class Dialect:
     strict_types: bool = False
     long_ids: bool = True
     pushes_link_change: bool = False
+    pushes_datalogging: Literal["never", "known", "always"] = "never"
+    list_has_factories: bool = False
+    resets_on_close: bool = False
 
     @property
-    def version(self) -> tuple[int, ...]:
+    def version(self) -> tuple[int, int, int]:
         """The release as numbers that compare."""
         return parse_release(self.release)
 
@@ -113,19 +120,21 @@ _CHANGES: tuple[tuple[str, Mapping[str, Any]], ...] = (
         "transport": "tcp", "welcome": True, "status_tells_device": False, "link_operational": True,
         "device_session_and_capabilities": True, "loaded_sfd": "flat", "value_key": "v",
         "update_has_time": True, "completion_time_key": "completion_server_time_us", "long_ids": False,
-        "pushes_link_change": True,
+        "pushes_link_change": True, "pushes_datalogging": "known",
     }),
     ("0.5.0", {"watch_has_path": True}),
     ("0.6.0", {
         "datalogging_key": "datalogging_status", "datalogging_state_key": "datalogging_state",
-        "names_data_ready": "downloading", "pushes_link_change": False,
+        "names_data_ready": "downloading", "pushes_datalogging": "always",
     }),
     ("0.8.0", {"demo_mode": True, "loaded_sfd": "nested", "installed_sfds": "list"}),
-    ("0.9.0", {"path_key": "path", "datatype_key": "dtype", "list_has_ids": False, "write_takes_math": True}),
+    ("0.9.0", {"path_key": "path", "datatype_key": "dtype", "list_has_ids": False, "write_takes_math": True,
+               "list_has_factories": True}),
     ("0.9.2", {"strict_types": True}),
     ("0.10.0", {"watch_has_details": True}),
     ("0.11.0", {"unwatch_reply": "response_unsubscribe_watchable"}),
-    ("0.12.0", {"update_tells_invalid": True, "batched_updates": True, "write_needs_watch": False}),
+    ("0.12.0", {"update_tells_invalid": True, "batched_updates": True, "write_needs_watch": False,
+                "resets_on_close": True}),
     ("0.13.0", {"watch_takes_rate": True}),
     ("0.14.0", {"bool_word": "bool8", "char_bit": True}),
     ("0.15.0", {"update_has_data": True, "completion_has_reason": True}),
@@ -157,15 +166,18 @@ COMMANDS: Mapping[str, tuple[str, str | None]] = MappingProxyType({
 """``{command: (first release, last release or None)}``."""
 
 
-def parse_release(text: str) -> tuple[int, ...]:
-    """Return a release as numbers that compare.
+_RELEASE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,2}")
 
-    :raises ValueError: if it is not numbers with dots between them.
+
+def parse_release(text: str) -> tuple[int, int, int]:
+    """Return a release as three numbers that compare; ``"0.9"`` is ``"0.9.0"``.
+
+    :raises ValueError: if it is not one to three numbers with dots between them.
     """
-    try:
-        return tuple(int(part) for part in text.split("."))
-    except ValueError:
-        raise ValueError(f"release {text!r} is none; expected one like {LATEST!r}") from None
+    if _RELEASE.fullmatch(text) is None:
+        raise ValueError(f"release {text[:40]!r} is none; expected one like {LATEST!r}")
+    major, minor, patch = (*map(int, text.split(".")), 0, 0)[:3]
+    return major, minor, patch
 
 
 def dialect_of(release: str) -> Dialect:

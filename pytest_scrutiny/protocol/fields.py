@@ -7,12 +7,20 @@ PYTEST_DONT_REWRITE
 
 import base64
 import binascii
+import reprlib
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from pytest_scrutiny.errors import RemoteProtocolError
 
 _LONGEST_SHOWN = 80  # characters of a wrong value in an error text
+
+# The builtin repr would write out megabytes to show 80 characters, and overflow the stack of a caller who is
+# deeper in it than the JSON decoder was.
+_NOTHING = object()
+_shown = reprlib.Repr()
+_shown.maxlevel = 3
+_shown.maxstring = _shown.maxlong = _shown.maxother = _LONGEST_SHOWN
 
 
 class Fields:
@@ -108,14 +116,14 @@ class Fields:
         return [
             Fields(item, f"{self.where}.{key}[{index}]")
             if isinstance(item, dict)
-            else self.refuse(f"{key}[{index}]", "an object")
+            else self._refuse(f"{key}[{index}]", item, "an object")
             for index, item in enumerate(self._list(key))
         ]
 
     def texts(self, key: str) -> list[str]:
         """Return a list of strings."""
         return [
-            item if isinstance(item, str) else self.refuse(f"{key}[{index}]", "a string")
+            item if isinstance(item, str) else self._refuse(f"{key}[{index}]", item, "a string")
             for index, item in enumerate(self._list(key))
         ]
 
@@ -135,12 +143,15 @@ class Fields:
 
     def refuse(self, key: str, expected: str) -> NoReturn:
         """Raise the error for a field that is missing or of another type."""
-        where = f"{self.where}.{key}"
-        came = _shorten(repr(self.data[key])) if key in self.data else "nothing"
+        self._refuse(key, self.data.get(key, _NOTHING), expected)
+
+    def _refuse(self, place: str, value: object, expected: str) -> NoReturn:
+        where = f"{self.where}.{place}"
+        came = "nothing" if value is _NOTHING else _shorten(_shown.repr(value))
         raise RemoteProtocolError(
             f"the server's message is wrong at {where}: {came}; expected {expected}", where
         )
 
 
 def _shorten(text: str) -> str:
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}… ({len(text)} characters)"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

@@ -75,16 +75,24 @@ def encode_datagram(payload: bytes, *, compress: bool | None = None, with_hash: 
         compress = len(payload) >= COMPRESS_FROM
     if compress:
         payload = zlib.compress(payload, 1)
-    if len(payload) > MTU:
-        raise ValueError(
-            f"a message of {len(payload)} bytes does not fit; "
-            f"expected {MTU} at most, a Scrutiny server's limit; send less at once"
-        )
+    check_size(payload)
     flags = ("c" if compress else "") + ("h" if with_hash else "")
     header = f"<SCRUTINY size={len(payload):x} flags={flags}>".encode()
     if with_hash:
         return b"".join((header, payload, hashlib.md5(payload, usedforsecurity=False).digest()))
     return header + payload
+
+
+def check_size(payload: bytes) -> None:
+    """Check that a server takes a payload of this size.
+
+    :raises ValueError: if no server does.
+    """
+    if len(payload) > MTU:
+        raise ValueError(
+            f"a message of {len(payload)} bytes does not fit; "
+            f"expected {MTU} at most, a Scrutiny server's limit; send less at once"
+        )
 
 
 class DatagramFraming:
@@ -98,6 +106,7 @@ class DatagramFraming:
         self, *, strict: bool, max_payload: int = MAX_PAYLOAD, max_inflated: int = MAX_INFLATED
     ) -> None:
         self._strict = strict
+        self._find_header = _HEADER.match if strict else _HEADER.search
         self._max_payload = max_payload
         self._max_inflated = max_inflated
         self._buffer = bytearray()
@@ -148,24 +157,24 @@ class DatagramFraming:
                 yield payload
 
     def _read_header(self) -> bool:
-        match = (_HEADER.match if self._strict else _HEADER.search)(self._buffer, self._start)
-        if match is None:
-            if self._strict:
-                self._check_header_prefix()
-            else:
-                self._start = max(self._start, len(self._buffer) - _HEADER_LIMIT)
-            return False
-        size, self._flags, self._start = int(match[1], 16), match[2], match.end()
-        if size <= self._max_payload:
-            self._size = size
-            return True
-        self._refuse(f"it announced a message of {size} bytes; expected {self._max_payload} at most")
-        return self._read_header()  # lenient: what follows is garbage up to the next header
+        while (match := self._find_header(self._buffer, self._start)) is not None:
+            size, self._flags, self._start = int(match[1], 16), match[2], match.end()
+            if size <= self._max_payload:
+                self._size = size
+                return True
+            self._refuse(f"it announced a message of {size} bytes; expected {self._max_payload} at most")
+            # lenient: what follows is garbage up to the next header
+        if self._strict:
+            self._check_header_prefix()
+        else:
+            self._start = max(self._start, len(self._buffer) - _HEADER_LIMIT)
+        return False
 
     def _check_header_prefix(self) -> None:
+        """Fail as soon as the bytes cannot become a header."""
         head = bytes(self._buffer[self._start : self._start + _HEADER_LIMIT])
         known = min(len(head), len(HEADER_PREFIX))
-        if head[:known] != HEADER_PREFIX[:known] or len(head) == _HEADER_LIMIT:
+        if head[:known] != HEADER_PREFIX[:known] or b">" in head or len(head) == _HEADER_LIMIT:
             self._refuse(f"it sent {head!r}; expected a header like b'<SCRUTINY size=1f flags=ch>'")
 
     def _read_payload(self, end: int, after: int) -> bytes | None:
@@ -200,10 +209,10 @@ def inflate(data: bytes | memoryview, limit: int) -> bytes:
         if len(data) * _DEFLATE_RATIO <= limit:
             return zlib.decompress(data)
         inflator = zlib.decompressobj()
-        inflated = inflator.decompress(data, limit)
+        inflated = inflator.decompress(data, limit + 1)  # 0 would mean no limit
     except zlib.error as exc:
         raise ValueError(f"a message of {len(data)} bytes cannot be inflated ({exc})") from exc
-    if inflator.unconsumed_tail:
+    if len(inflated) > limit:
         raise ValueError(
             f"a message of {len(data)} bytes inflates to more than {limit}; that much is refused"
         )

@@ -102,7 +102,8 @@ def _decode_tcp(config: Fields) -> TCPLinkConfig:
 
 def _decode_serial(config: Fields) -> SerialLinkConfig:
     # The server repeats these words as somebody gave them: "1", "one", "EVEN" (0.16.0, observed).
-    stopbits = str(config.value("stopbits")).lower()
+    given = config.value("stopbits")
+    stopbits = config.text("stopbits").lower() if isinstance(given, str) else f"{config.number('stopbits'):g}"
     try:
         count = _STOP_BITS.get(stopbits) or float(stopbits)
     except ValueError:

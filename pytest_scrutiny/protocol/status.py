@@ -222,7 +222,7 @@ def encode_capabilities(capabilities: DataloggingCapabilities | None) -> dict[st
         return None
     return {
         "buffer_size": capabilities.buffer_size,
-        "encoding": "raw",
+        "encoding": "raw" if capabilities.encoding is DataloggingEncoding.RAW else capabilities.encoding.text,
         "max_nb_signal": capabilities.max_nb_signal,
         "sampling_rates": [_encode_rate(rate) for rate in capabilities.sampling_rates],
     }

@@ -9,6 +9,7 @@ Rule 2: no compression is offered: nothing here is large, and less can go wrong.
 PYTEST_DONT_REWRITE
 """
 
+from collections import deque
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -16,12 +17,12 @@ from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
-from websockets.protocol import Protocol, State
+from websockets.protocol import Event, Protocol, State
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
 from pytest_scrutiny.errors import ConnectionError, RemoteProtocolError
-from pytest_scrutiny.protocol.framing import MAX_PAYLOAD, MTU
+from pytest_scrutiny.protocol.framing import MAX_PAYLOAD, MTU, check_size
 
 
 class WebSocketFraming:
@@ -29,7 +30,8 @@ class WebSocketFraming:
 
     def __init__(self, protocol: Protocol) -> None:
         self._protocol = protocol
-        self._parts: list[bytes] = []
+        self._events: deque[Event] = deque()  # what the library has read and nobody has looked at yet
+        self._partial: bytearray | None = None  # the fragments of a message whose end is still to come
 
     @property
     def is_open(self) -> bool:
@@ -42,7 +44,12 @@ class WebSocketFraming:
         return self._protocol.state in (State.CLOSING, State.CLOSED)
 
     def encode(self, payload: bytes) -> bytes:
-        """Return the bytes to send for one payload."""
+        """Return the bytes to send for one payload.
+
+        :raises ConnectionError: if the connection is not open, or not any more.
+        """
+        if not self.is_open:
+            self._raise_closed()
         self._protocol.send_text(payload)
         return self.data_to_send()
 
@@ -57,7 +64,9 @@ class WebSocketFraming:
         :raises RemoteProtocolError: after the payloads before the fault, and again on every later call.
         :raises ConnectionError: likewise, if the peer said goodbye as it should.
         """
-        for event in self._protocol.events_received():
+        self._events += self._protocol.events_received()
+        while self._events:
+            event = self._events.popleft()
             payload = self._collect(event) if isinstance(event, Frame) else None
             if payload is not None:
                 yield payload
@@ -68,13 +77,14 @@ class WebSocketFraming:
         """Return the message that ``frame`` completes, if it does."""
         if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             return None
-        if frame.fin and not self._parts:
-            return bytes(frame.data)
-        self._parts.append(bytes(frame.data))
+        if self._partial is None:
+            if frame.fin:
+                return bytes(frame.data)
+            self._partial = bytearray()
+        self._partial += frame.data  # bytes, not a list of parts: any number of empty ones costs nothing
         if not frame.fin:
             return None
-        message = b"".join(self._parts)
-        self._parts.clear()
+        message, self._partial = bytes(self._partial), None
         return message
 
     def _raise_closed(self) -> NoReturn:
@@ -107,6 +117,15 @@ class ClientWebSocket(WebSocketFraming):
         self._client = ClientProtocol(parse_uri(f"ws://{host}:{port}/"), max_size=MAX_PAYLOAD)
         super().__init__(self._client)
 
+    def encode(self, payload: bytes) -> bytes:
+        """Return the bytes to send for one payload.
+
+        :raises ValueError: if the payload is larger than a server takes: it would close the connection.
+        :raises ConnectionError: if the connection is not open, or not any more.
+        """
+        check_size(payload)
+        return super().encode(payload)
+
     def encode_upgrade(self) -> bytes:
         """Return the HTTP request that opens the WebSocket."""
         self._client.send_request(self._client.connect())
@@ -137,19 +156,24 @@ class ServerWebSocket(WebSocketFraming):
         self._server = ServerProtocol(max_size=MTU)
         super().__init__(self._server)
         self.is_refused = False
+        self._last_words = b""
 
     def receive_upgrade(self) -> bool:
         """Return whether the upgrade is complete; call after ``receive_data``, then send ``data_to_send``."""
-        for event in self._server.events_received():
+        self._events += self._server.events_received()
+        while self._events and not self.is_open:
+            event = self._events.popleft()
             if isinstance(event, Request):
                 self._server.send_response(self._server.accept(event))
-        self.is_refused = self._server.handshake_exc is not None
+        if self._server.handshake_exc is not None and not self.is_refused:
+            self.is_refused = True
+            self._last_words = b"".join(self._server.data_to_send()) or BAD_REQUEST
         return self.is_open
 
     def data_to_send(self) -> bytes:
         """Return what the framing itself owes the peer: the upgrade's answer, pongs, the close frame."""
-        data = super().data_to_send()
-        return data or (BAD_REQUEST if self.is_refused else b"")
+        data, self._last_words = self._last_words + super().data_to_send(), b""
+        return data
 
 
 BAD_REQUEST = (

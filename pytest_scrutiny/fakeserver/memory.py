@@ -1,0 +1,99 @@
+"""The simulated device's memory and how values lie in it.
+
+PYTEST_DONT_REWRITE
+"""
+
+import math
+import struct
+
+from pytest_scrutiny.model.values import EmbeddedDataType
+
+_FLOAT_CODES = {2: "e", 4: "f", 8: "d"}
+
+
+class Memory:
+    """One block of bytes that begins at an address.
+
+    :ivar start: the first address.
+    :ivar is_big_endian: how the device's processor lays out a value.
+    """
+
+    def __init__(self, start: int, size: int, *, is_big_endian: bool = False) -> None:
+        self.start = start
+        self.is_big_endian = is_big_endian
+        self._bytes = bytearray(size)
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return ``size`` bytes.
+
+        :raises LookupError: if any of them is outside the memory.
+        """
+        offset = self._offset(address, size)
+        return bytes(self._bytes[offset : offset + size])
+
+    def write(self, address: int, data: bytes) -> None:
+        """Store bytes.
+
+        :raises LookupError: if any of them would be outside the memory; nothing is stored then.
+        """
+        offset = self._offset(address, len(data))
+        self._bytes[offset : offset + len(data)] = data
+
+    def _offset(self, address: int, size: int) -> int:
+        offset = address - self.start
+        if offset < 0 or offset + size > len(self._bytes):
+            end = self.start + len(self._bytes) - 1
+            raise LookupError(
+                f"{size} bytes at {address:#x} are outside the device's memory; "
+                f"expected {self.start:#x} to {end:#x}"
+            )
+        return offset
+
+
+def encode_value(datatype: EmbeddedDataType, value: float, *, is_big_endian: bool = False) -> bytes:
+    """Return a value as it lies in memory; the value must fit (see :func:`fit_value`).
+
+    :raises OverflowError: if it does not fit.
+    """
+    size = datatype.get_size_bit() // 8
+    if datatype.is_float():
+        return struct.pack((">" if is_big_endian else "<") + _FLOAT_CODES[size], value)
+    return int(value).to_bytes(size, "big" if is_big_endian else "little", signed=datatype.is_signed())
+
+
+def decode_value(datatype: EmbeddedDataType, data: bytes, *, is_big_endian: bool = False) -> bool | float:
+    """Return the value that lies in ``data``."""
+    if datatype.is_float():
+        (value,) = struct.unpack((">" if is_big_endian else "<") + _FLOAT_CODES[len(data)], data)
+        return float(value)
+    number = int.from_bytes(data, "big" if is_big_endian else "little", signed=datatype.is_signed())
+    return number != 0 if datatype.is_bool() else number
+
+
+def fit_value(datatype: EmbeddedDataType, value: float, bitsize: int | None = None) -> bool | float:
+    """Return the value a server really stores: whole numbers are truncated, then saturated.
+
+    scrutinydebugger 0.16.0, core/codecs.py make_value_valid; seen on a uint8: 1000 → 255, -5 → 0, 2.7 → 2.
+
+    :raises ValueError: if it is not finite.
+    """
+    if not math.isfinite(value):
+        raise ValueError(f"value {value!r} is not finite; expected a number that can be stored")
+    if datatype.is_bool():
+        return int(value) != 0
+    if datatype.is_float():
+        return float(value)
+    bits = min(datatype.get_size_bit(), bitsize or datatype.get_size_bit())
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if datatype.is_signed() else (0, (1 << bits) - 1)
+    return max(low, min(high, int(value)))
+
+
+def extract_bits(word: int, bitoffset: int, bitsize: int) -> int:
+    """Return the bit field of a word; real servers read a signed one without its sign (0.16.0, observed)."""
+    return word >> bitoffset & (1 << bitsize) - 1
+
+
+def insert_bits(word: int, bitoffset: int, bitsize: int, value: int) -> int:
+    """Return the word with ``value`` in its bit field."""
+    mask = (1 << bitsize) - 1
+    return word & ~(mask << bitoffset) | (value & mask) << bitoffset

@@ -1,0 +1,243 @@
+"""What a server knows by name at present, who watches it, and what it last read of it.
+
+The names come and go with the device: RPVs while it is ready, variables and aliases while its firmware
+description is loaded. Each time they get new server ids, so that an old id means nothing any more.
+
+PYTEST_DONT_REWRITE
+"""
+
+import base64
+import itertools
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+
+import attrs
+
+from pytest_scrutiny.fakeserver.device import RPV, Alias, Reading, Row, SimulatedDevice, Variable
+from pytest_scrutiny.fakeserver.link import Timing
+from pytest_scrutiny.model.values import WatchableType
+from pytest_scrutiny.model.watch import AliasDetails, RPVDetails, VariableDetails, WatchableInfo
+from pytest_scrutiny.protocol.dialect import Dialect
+from pytest_scrutiny.protocol.watch import UPDATE, encode_update
+
+_RATE_GRACE = 0.5
+"""What is due within half a poll is read with this one: a read is one exchange, not one a subscription."""
+
+
+class Client:
+    """One client of the server.
+
+    :ivar outbox: ``(command, request id or None, fields)``, oldest first; whoever sends them empties it.
+    :ivar is_registered: pushes reach it.
+    :ivar throttle_hz: updates a second it wants at most; None for all.
+    """
+
+    def __init__(self) -> None:
+        self.outbox: list[tuple[str, object, dict[str, object]]] = []
+        self.is_registered = False
+        self.throttle_hz: float | None = None
+        self._news: dict[str, Entry] = {}  # by server id: of each entry only the latest is sent
+        self._quiet_until = 0.0
+
+    def push(self, command: str, fields: dict[str, object]) -> None:
+        """Send what nobody asked for."""
+        self.outbox.append((command, None, fields))
+
+    @property
+    def next_time(self) -> float | None:
+        """When its throttle lets the next updates through; None if none wait."""
+        return self._quiet_until if self._news else None
+
+    def note(self, entry: "Entry") -> None:
+        """Remember that an entry has a new value to tell."""
+        self._news[entry.info.server_id] = entry
+
+    def forget(self, entry: "Entry") -> None:
+        """Drop what is still to be told of an entry."""
+        self._news.pop(entry.info.server_id, None)
+
+    def tell_news(self, dialect: Dialect, now: float) -> None:
+        """Push the updates that are waiting, unless the client is throttled."""
+        if not self._news or now < self._quiet_until:
+            return
+        records = [entry.encode(dialect) for entry in self._news.values()]
+        self._news.clear()
+        if self.throttle_hz:
+            self._quiet_until = now + len(records) / self.throttle_hz
+        if dialect.batched_updates:
+            self.push(UPDATE, {"updates": records})
+            return
+        for record in records:
+            self.push(UPDATE, {"updates": [record]})
+
+
+@attrs.define(eq=False)
+class Entry:
+    """One name on the server.
+
+    :ivar watchers: ``{client: updates a second, or None for all}``.
+    :ivar due: when it is to be read next, while it is watched.
+    """
+
+    row: Row
+    target: Variable | RPV
+    info: WatchableInfo
+    watchers: dict[Client, float | None] = attrs.field(factory=dict)
+    due: float = 0.0
+    reading: Reading = attrs.field(default=Reading(None))
+    time_us: float = 0.0
+
+    @property
+    def rate_hz(self) -> float | None:
+        """The rate of its fastest watcher; None as soon as one wants everything."""
+        rates = [rate for rate in self.watchers.values() if rate is not None]
+        return max(rates) if len(rates) == len(self.watchers) and rates else None
+
+    def encode(self, dialect: Dialect) -> dict[str, object]:
+        """Return its present value as a record of a ``watchable_update``."""
+        reading = self.reading
+        return encode_update(
+            self.info.server_id,
+            reading.value,
+            dialect,
+            server_time_us=self.time_us,
+            status=reading.status,
+            data=None if reading.data is None else base64.b64encode(reading.data).decode(),
+        )
+
+
+class Watchables:
+    """Everything the server knows by name at present.
+
+    :param stamp: gives the server's own time in microseconds, a little later each time it is asked.
+    """
+
+    def __init__(
+        self, device: SimulatedDevice, dialect: Dialect, timing: Timing, stamp: Callable[[float], float]
+    ) -> None:
+        self._device = device
+        self._dialect = dialect
+        self._timing = timing
+        self._stamp = stamp
+        self._numbers = itertools.count()
+        self._by_path: dict[str, Entry] = {}
+        self._by_id: dict[str, Entry] = {}
+        self._watched: dict[str, Entry] = {}
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Return the entries in a server's order: RPVs, aliases, variables."""
+        order = (WatchableType.RuntimePublishedValue, WatchableType.Alias, WatchableType.Variable)
+        for kind in order:
+            yield from (entry for entry in self._by_path.values() if entry.info.type is kind)
+
+    def find(self, path: object) -> Entry | None:
+        """Return what a path names; None if nothing."""
+        return self._by_path.get(path) if isinstance(path, str) else None
+
+    def find_id(self, server_id: str) -> Entry | None:
+        """Return what a server id stands for at present; None if nothing."""
+        return self._by_id.get(server_id)
+
+    # Names that come and go
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Learn names; an alias whose target is not known is left out."""
+        for row in rows:
+            target = self._device.target_of(row)
+            if isinstance(row, Alias) and isinstance(target, RPV) and target.path not in self._by_path:
+                continue
+            entry = Entry(row=row, target=target, info=self._describe(row, target))
+            self._by_path[row.path] = self._by_id[entry.info.server_id] = entry
+
+    def remove(self, *kinds: type[Row]) -> None:
+        """Forget all names of these kinds and whoever watched them."""
+        for entry in [entry for entry in self._by_path.values() if isinstance(entry.row, kinds)]:
+            for client in list(entry.watchers):
+                self.unwatch(client, entry)
+            del self._by_path[entry.row.path], self._by_id[entry.info.server_id]
+
+    def _describe(self, row: Row, target: Variable | RPV) -> WatchableInfo:
+        kind, details = _kind_and_details(row, target)
+        return WatchableInfo(
+            path=row.path,
+            type=kind,
+            datatype=target.datatype,
+            server_id=uuid.uuid4().hex if self._dialect.long_ids else f"{next(self._numbers):x}",
+            enum=self._device.enum_of(row),
+            details=details,
+        )
+
+    # Watching
+
+    def watch(self, client: Client, entry: Entry, rate_hz: float | None, now: float) -> None:
+        """Let a client watch an entry, or change how often it wants it; the next read brings a value."""
+        entry.watchers[client] = rate_hz
+        entry.due = now + self._timing.exchange
+        self._watched[entry.info.server_id] = entry
+
+    def unwatch(self, client: Client, entry: Entry) -> None:
+        """End a client's subscription, if it has one."""
+        entry.watchers.pop(client, None)
+        client.forget(entry)
+        if not entry.watchers:
+            self._watched.pop(entry.info.server_id, None)
+
+    def unwatch_all(self, client: Client) -> None:
+        """End all of a client's subscriptions."""
+        for entry in list(self._watched.values()):
+            self.unwatch(client, entry)
+
+    @property
+    def next_read(self) -> float | None:
+        """When the device is to be read next; None while nobody watches."""
+        return min((entry.due for entry in self._watched.values()), default=None)
+
+    def read_due(self, now: float) -> None:
+        """Read what is due, changed or not, and note it for its watchers."""
+        next_read = self.next_read
+        if next_read is None or next_read > now:
+            return
+        time_us = self._stamp(now)
+        until = now + self._timing.poll * _RATE_GRACE
+        for entry in self._watched.values():
+            if entry.due <= until:
+                self._take(entry, self._device.read(entry.row), time_us)
+                pause = self._timing.poll if entry.rate_hz is None else 1.0 / entry.rate_hz
+                entry.due = now + max(pause, self._timing.poll)
+
+    def believe(self, written: Reading, target: Variable | RPV, now: float) -> None:
+        """Take a value that was written for read, as a server does, and read the device again soon.
+
+        Watchers get the written value before the write's completion; it is no read of the device.
+        """
+        time_us = self._stamp(now)
+        for entry in self._watched.values():
+            if entry.target is target:
+                reading = written
+                if isinstance(entry.row, Alias) and written.value is not None:
+                    reading = attrs.evolve(written, value=entry.row.to_user(written.value))
+                self._take(entry, reading, time_us)
+                entry.due = now + self._timing.exchange
+
+    def _take(self, entry: Entry, reading: Reading, time_us: float) -> None:
+        entry.reading, entry.time_us = reading, time_us
+        for client in entry.watchers:
+            client.note(entry)
+
+
+def _kind_and_details(
+    row: Row, target: Variable | RPV
+) -> tuple[WatchableType, VariableDetails | AliasDetails | RPVDetails]:
+    match row:
+        case Variable():
+            return WatchableType.Variable, VariableDetails(row.address, row.bitoffset, row.bitsize)
+        case RPV():
+            return WatchableType.RuntimePublishedValue, RPVDetails(row.rpvid)
+        case Alias():
+            kind = (
+                WatchableType.Variable
+                if isinstance(target, Variable)
+                else WatchableType.RuntimePublishedValue
+            )
+            details = AliasDetails(target.path, kind, row.gain, row.offset, row.min, row.max)
+            return WatchableType.Alias, details

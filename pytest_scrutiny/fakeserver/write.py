@@ -1,0 +1,180 @@
+"""The commands that write, and how writes reach the device.
+
+A server takes a batch whole or not at all, answers at once, and tells the end of each write later. Before
+that it believes itself: watchers first get the written value, which the device never sent.
+
+PYTEST_DONT_REWRITE
+"""
+
+import ast
+import functools
+import math
+import operator
+import uuid
+from collections.abc import Callable, Mapping
+
+from pytest_scrutiny.fakeserver.device import WriteRefused
+from pytest_scrutiny.fakeserver.state import Command, PendingWrite, Refused, Request, State
+from pytest_scrutiny.fakeserver.watchables import Client, Entry
+from pytest_scrutiny.model.write import WriteCompletion
+from pytest_scrutiny.protocol.write import WRITE_COMPLETION, encode_write_completion
+
+
+def settle_writes(state: State, now: float) -> None:
+    """Let the device answer the writes that wait for it, if it answers at all."""
+    while state.writes and state.link.is_answering:
+        write = state.writes.pop(0)
+        try:
+            written = state.device.write(write.entry.row, write.value)
+        except WriteRefused as exc:
+            write.finish(False, state.stamp(now), str(exc))
+            continue
+        state.watchables.believe(written, write.entry.target, now)
+        for client in list(state.clients):
+            client.tell_news(state.dialect, now)
+        write.finish(True, state.stamp(now), "")
+
+
+def fail_writes(state: State, now: float) -> None:
+    """End all writes that wait: their device is gone."""
+    while state.writes:
+        state.writes.pop(0).finish(False, state.stamp(now), "No response")
+
+
+def write_watchable(request: Request) -> Mapping[str, object]:
+    """Write a batch."""
+    updates = request.field("updates", list)
+    wanted = [_check_update(request, update) for update in updates]
+    if len({update["batch_index"] for update in updates}) != len(updates):
+        raise Refused("Duplicate batch_index in request")
+    token = uuid.uuid4().hex
+    for update, (entry, value) in zip(updates, wanted, strict=True):
+        finish = functools.partial(
+            _push_completion, request.state, request.client, entry, token, update["batch_index"]
+        )
+        request.state.writes.append(PendingWrite(entry, value, finish))
+    return {"request_token": token, "count": len(updates)}
+
+
+def _check_update(request: Request, update: object) -> tuple[Entry, bool | float]:
+    request.field_of(update, "batch_index", int)
+    server_id = request.field_of(update, "watchable", str)
+    value = parse_value(request, update)
+    entry = request.state.watchables.find_id(server_id)
+    if entry is None:
+        raise Refused(f"Unknown watchable ID {server_id}")
+    if request.state.dialect.write_needs_watch and request.client not in entry.watchers:
+        raise Refused(f"Cannot update entry {server_id} without being subscribed to it")
+    return entry, value
+
+
+def _push_completion(
+    state: State, initiator: Client, entry: Entry, token: str, batch_index: int,
+    success: bool, time_us: float, reason: str,
+) -> None:  # fmt: skip
+    """Tell everybody who watches the entry, and from 0.12 on also who wrote it."""
+    completion = WriteCompletion(
+        server_id=entry.info.server_id,
+        token=token,
+        batch_index=batch_index,
+        success=success,
+        server_time_us=time_us,
+        failure_reason=reason,
+    )
+    fields = encode_write_completion(completion, state.dialect, epoch_time=state.epoch + time_us / 1e6)
+    audience = set(entry.watchers)
+    if not state.dialect.write_needs_watch:
+        audience.add(initiator)
+    for client in audience:
+        client.push(WRITE_COMPLETION, fields)
+
+
+def write_single_watchable(request: Request) -> None:
+    """Write one value by its path; the reply comes when the write has ended."""
+    path = request.field("server_path", str)
+    value = parse_value(request, request.data)
+    entry = request.state.watchables.find(path)
+    if entry is None:
+        raise Refused(f"Unknown watchable path {path}")
+
+    def finish(success: bool, _time_us: float, reason: str) -> None:
+        fields: dict[str, object] = {"success": success}
+        if request.state.dialect.completion_has_reason:
+            fields["failure_reason"] = reason
+        request.reply(fields)
+
+    request.state.writes.append(PendingWrite(entry, value, finish))
+
+
+def parse_value(request: Request, data: object) -> bool | float:
+    """Return the value that ``data`` wants to write.
+
+    :raises Refused: if it is none a server takes.
+    """
+    if not isinstance(data, dict) or "value" not in data:
+        raise Refused('Missing "value" field')
+    value = data["value"]
+    if isinstance(value, str):
+        value = _parse_text(value.strip().lower(), takes_math=request.state.dialect.write_takes_math)
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        is_old = request.state.dialect.transport == "websocket"
+        raise Refused('Invalid "value" field' if is_old else "Invalid value")
+    return value
+
+
+def _parse_text(text: str, *, takes_math: bool) -> bool | float | None:
+    if text in ("true", "false"):
+        return text == "true"
+    try:
+        if text.removeprefix("-").startswith("0x"):
+            return int(text, 16)
+        return float(text)
+    except ValueError:
+        return _calculate(text) if takes_math else None
+
+
+_LONGEST = 200  # characters of an expression; nobody writes more by hand
+_OPERATORS: Mapping[type[ast.AST], Callable[..., float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.UAdd: operator.pos,
+    ast.USub: operator.neg,
+}
+_FUNCTIONS: Mapping[str, Callable[..., float]] = {
+    "abs": abs, "sqrt": math.sqrt, "exp": math.exp, "ln": math.log, "floor": math.floor, "ceil": math.ceil,
+    "sin": math.sin, "cos": math.cos, "tan": math.tan,
+}  # fmt: skip
+_CONSTANTS: Mapping[str, float] = {"pi": math.pi, "e": math.e}
+
+
+def _calculate(text: str) -> float | None:
+    """Return what a math expression gives, such as ``sqrt(16) + 1``; None if it is none that we know."""
+    if len(text) > _LONGEST:
+        return None
+    try:
+        return _evaluate(ast.parse(text, mode="eval").body)
+    except (ValueError, SyntaxError, ArithmeticError, TypeError, KeyError):
+        return None
+
+
+def _evaluate(node: ast.expr) -> float:
+    match node:
+        case ast.Constant(value=int() | float() as value):
+            return float(value)
+        case ast.Name(id=name):
+            return _CONSTANTS[name]
+        case ast.UnaryOp(op=op, operand=operand):
+            return _OPERATORS[type(op)](_evaluate(operand))
+        case ast.BinOp(left=left, op=op, right=right):
+            return _OPERATORS[type(op)](_evaluate(left), _evaluate(right))
+        case ast.Call(func=ast.Name(id=name), args=[argument]):
+            return float(_FUNCTIONS[name](_evaluate(argument)))
+    raise ValueError(f"{ast.dump(node)} is no math that a server knows")
+
+
+COMMANDS: Mapping[str, Command] = {
+    "write_watchable": write_watchable,
+    "write_single_watchable": write_single_watchable,
+}

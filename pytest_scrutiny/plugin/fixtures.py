@@ -1,0 +1,77 @@
+"""The fixtures a test asks for. None is autouse, and nothing connects before the first test that needs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_scrutiny.plugin.options import Settings, settings_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_scrutiny.client.client import ScrutinyClient
+    from pytest_scrutiny.fakeserver.server import FakeServer
+    from pytest_scrutiny.hil.device import Device
+    from pytest_scrutiny.model.status import ServerInfo, SupportedFeatureMap
+
+
+@pytest.fixture(scope="session")
+def scrutiny_settings(pytestconfig: pytest.Config) -> Settings:
+    """The settings of this run, each with its source: address, timeouts, what to do without a server."""
+    return pytestconfig.stash[settings_key]
+
+
+@pytest.fixture(scope="session")
+def scrutiny_client(scrutiny_settings: Settings, pytestconfig: pytest.Config) -> Iterator[ScrutinyClient]:
+    """The ScrutinyClient, connected when the first test asks for it; its device need not be ready."""
+    # What this raises is remembered by pytest like a value: a dead server costs one connect timeout a run.
+    from pytest_scrutiny.plugin.gate import connected_client
+    from pytest_scrutiny.plugin.report import show_skips_at_tests
+
+    show_skips_at_tests(pytestconfig)
+    with connected_client(scrutiny_settings) as client:
+        yield client
+
+
+@pytest.fixture
+def scrutiny_gate(request: pytest.FixtureRequest) -> ServerInfo:
+    """The server's status, once the device is ready and has what the test's markers ask for.
+
+    A marker of ours inserts this fixture by itself.
+    """
+    from pytest_scrutiny.plugin.gate import pass_gate
+    from pytest_scrutiny.plugin.report import show_skips_at_tests
+
+    show_skips_at_tests(request.config)
+    return pass_gate(request)
+
+
+@pytest.fixture
+def scrutiny_device(scrutiny_client: ScrutinyClient, scrutiny_gate: ServerInfo) -> Iterator[Device]:
+    """The ready Device: dev[path].read() and .write(value); every write is undone after the test."""
+    from pytest_scrutiny.hil.device import Device
+    from pytest_scrutiny.hil.journal import Journal
+
+    journal = Journal()
+    yield Device(scrutiny_client, journal)
+    complaints = journal.restore()
+    if complaints:
+        pytest.fail("the device is not as it was found:\n" + "\n".join(complaints), pytrace=False)
+
+
+@pytest.fixture
+def scrutiny_features(scrutiny_gate: ServerInfo) -> SupportedFeatureMap:
+    """The SupportedFeatureMap of the ready device, asked afresh for this test."""
+    assert scrutiny_gate.device is not None, "the gate lets nobody through without a device"
+    return scrutiny_gate.device.supported_features
+
+
+@pytest.fixture
+def scrutiny_fake() -> Iterator[FakeServer]:
+    """A FakeServer in this process with a simulated device, to test test code against."""
+    from pytest_scrutiny.fakeserver.server import FakeServer
+
+    with FakeServer() as server:
+        yield server

@@ -1,0 +1,211 @@
+"""The markers: what a test may ask of its device, checked when tests are collected.
+
+Rule 1: several markers combine. Features add up; of ``scrutiny_ready`` each keyword counts where it stands
+    closest to the test.
+Rule 2: a mistake in a marker is an error of the collection: a test that asks for a feature nobody knows
+    would otherwise be skipped on every device, and stay green.
+"""
+
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from pytest_scrutiny.plugin.options import TIMEOUT_EXPECTED, read_timeout
+
+FEATURES = ("memory_write", "datalogging", "user_command", "sixtyfour_bits")
+"""The fields of SupportedFeatureMap; a test keeps them equal."""
+
+REQUIRES = "scrutiny_requires"
+READY = "scrutiny_ready"
+
+GATE = "scrutiny_gate"
+"""The fixture that a marker brings along."""
+
+_LINES = (
+    f"{REQUIRES}(*features): skip the test if the device lacks one of the features: {', '.join(FEATURES)}.",
+    f"{READY}(timeout=seconds, sfd=True): how long to wait for the device, and whether for its SFD too.",
+)
+
+
+class Wishes(NamedTuple):
+    """What a test's markers ask for.
+
+    :ivar ready_timeout: seconds; None leaves it to the settings.
+    :ivar sfd: whether the firmware description must be loaded.
+    """
+
+    features: tuple[str, ...] = ()
+    ready_timeout: float | None = None
+    sfd: bool = True
+
+
+def register_markers(config: pytest.Config) -> None:
+    """Make the markers known to ``--markers`` and ``--strict-markers``."""
+    for line in _LINES:
+        config.addinivalue_line("markers", line)
+
+
+def has_wishes(item: pytest.Item) -> bool:
+    """Return whether any of our markers is on the test, its class or its module."""
+    return item.get_closest_marker(REQUIRES) is not None or item.get_closest_marker(READY) is not None
+
+
+def read_wishes(item: pytest.Item) -> Wishes:
+    """Return what the markers of a test ask for.
+
+    :raises ValueError: naming the test, what is wrong and what was expected.
+    """
+    try:
+        features = [name for mark in item.iter_markers(REQUIRES) for name in _read_requires(mark)]
+        ready: dict[str, Any] = {}
+        for mark in item.iter_markers(READY):  # the closest first
+            ready = {**_read_ready(mark), **ready}
+    except ValueError as exc:
+        raise ValueError(f"{item.nodeid}: {exc}") from None
+    # In the order of the table, each once, whatever the order of the decorators.
+    wanted = tuple(name for name in FEATURES if name in features)
+    return Wishes(wanted, ready.get("timeout"), ready.get("sfd", True))
+
+
+def _read_requires(mark: pytest.Mark) -> Sequence[str]:
+    _refuse_keywords(mark, ())
+    if not mark.args:
+        raise ValueError(
+            f"{REQUIRES} names no feature: expected {_either(FEATURES)}; "
+            f"write for example {REQUIRES}('datalogging')"
+        )
+    for name in mark.args:
+        if name not in FEATURES:
+            raise ValueError(
+                f"{REQUIRES} does not know {name!r}: expected {_either(FEATURES)}; {_nearest(name, FEATURES)}"
+            )
+    return mark.args
+
+
+def _read_ready(mark: pytest.Mark) -> Mapping[str, Any]:
+    _refuse_keywords(mark, ("timeout", "sfd"))
+    if mark.args:
+        raise ValueError(
+            f"{READY} got {mark.args[0]!r} without a name: expected timeout=... or sfd=...; "
+            f"write for example {READY}(timeout=20)"
+        )
+    timeout = mark.kwargs.get("timeout")
+    if timeout is not None and not _is_timeout(timeout):
+        raise ValueError(
+            f"{READY} got timeout={timeout!r}: expected {TIMEOUT_EXPECTED}; write for example timeout=20"
+        )
+    sfd = mark.kwargs.get("sfd", True)
+    if not isinstance(sfd, bool):
+        raise ValueError(f"{READY} got sfd={sfd!r}: expected True or False; write for example sfd=False")
+    return mark.kwargs
+
+
+def _is_timeout(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        read_timeout(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse_keywords(mark: pytest.Mark, known: Sequence[str]) -> None:
+    for name in mark.kwargs:
+        if name not in known:
+            expected = _either(known) if known else "names of features only"
+            advice = _nearest(name, known)
+            raise ValueError(f"{mark.name} does not take the keyword {name!r}: expected {expected}; {advice}")
+
+
+def _either(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _nearest(word: object, words: Sequence[str]) -> str:
+    """Return what to do about a word that is none of ``words``."""
+    from difflib import get_close_matches
+
+    match = get_close_matches(str(word), words, n=1)
+    return f"did you mean {match[0]!r}?" if match else "correct it or take it out"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Make a mistake in a marker an error of the module or class it is in.
+
+    As a failed report, not as a UsageError: with pytest-xdist tests are collected in the workers, and there
+    only reports find their way to the user.
+    """
+    report = yield
+    complaints = [*_complaints(report.result or ())]
+    if complaints:
+        report.outcome = "failed"
+        report.longrepr = "\n".join(complaints)
+        report.result = []
+    return report
+
+
+def _complaints(nodes: Iterable[pytest.Item | pytest.Collector]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, pytest.Item) and has_wishes(node):
+            try:
+                read_wishes(node)
+            except ValueError as exc:
+                yield str(exc)
+
+
+class FeatureMark(pytest.MarkDecorator):
+    """The marker ``scrutiny_requires`` with one feature."""
+
+    def __init__(self, feature: str) -> None:
+        # Not super().__init__(): making marks is pytest's own business, so the mark is one that pytest made.
+        self.mark = getattr(pytest.mark, REQUIRES)(feature).mark
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Mark a test or a class."""
+        if kwargs or not args:
+            raise TypeError(
+                f"requires.{self.args[0]} got {', '.join(kwargs) or 'nothing'}: expected a test or a class "
+                f"to mark, and no keywords; write @requires.{self.args[0]} without brackets"
+            )
+        return super().__call__(*args)
+
+
+class Requires:
+    """Markers that skip a test by what its device can do: ``@requires.datalogging``."""
+
+    @property
+    def memory_write(self) -> pytest.MarkDecorator:
+        """The device's memory can be written."""
+        return FeatureMark("memory_write")
+
+    @property
+    def datalogging(self) -> pytest.MarkDecorator:
+        """The device can record signals by itself."""
+        return FeatureMark("datalogging")
+
+    @property
+    def user_command(self) -> pytest.MarkDecorator:
+        """The firmware handles user commands."""
+        return FeatureMark("user_command")
+
+    @property
+    def sixtyfour_bits(self) -> pytest.MarkDecorator:
+        """The device has 64-bit RPVs and 64-bit datalogging."""
+        return FeatureMark("sixtyfour_bits")
+
+    if not TYPE_CHECKING:  # a type checker knows the names, and is to refuse any other
+
+        def __getattr__(self, name: str) -> None:
+            """Refuse a name that is no feature."""
+            raise AttributeError(
+                f"requires does not know {name!r}: expected {_either(FEATURES)}; {_nearest(name, FEATURES)}"
+            )
+
+
+requires = Requires()
+"""Typed sugar for ``pytest.mark.scrutiny_requires``."""
