@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_scrutiny.client.client import ScrutinyClient
-    from pytest_scrutiny.client.watch import WatchableHandle
+    from pytest_scrutiny.client.handle import WatchableHandle
     from pytest_scrutiny.errors import (
         ApiError,
         BadEnumError,
@@ -132,7 +132,7 @@ __all__ = [
 
 _HOMES = {
     "client.client": ("ScrutinyClient",),
-    "client.watch": ("WatchableHandle",),
+    "client.handle": ("WatchableHandle",),
     "errors": (
         "ApiError",
         "BadEnumError",

@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
-from pytest_scrutiny.client.session import Message, Session
+from pytest_scrutiny.client.request import Message
+from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.status import StatusBoard, StatusCommands
 from pytest_scrutiny.client.transport import TRANSPORTS, Transport, open_link
 from pytest_scrutiny.client.watch import WatchBoard, WatchCommands

@@ -20,23 +20,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from pytest_scrutiny.client.deadline import Deadline
+from pytest_scrutiny.client.request import Message, Request
 from pytest_scrutiny.client.transport import Link
-from pytest_scrutiny.errors import (
-    ConnectionError,
-    NotSupportedByServerError,
-    OperationFailure,
-    ScrutinyError,
-    TimeoutException,
-)
-from pytest_scrutiny.protocol.dialect import COMMANDS
+from pytest_scrutiny.errors import ConnectionError, TimeoutException
 from pytest_scrutiny.protocol.fields import Fields
 from pytest_scrutiny.protocol.status import GET_STATUS
 
 T = TypeVar("T")
-Message = dict[str, Any]
 Handler = Callable[[Message], None]
 
 IDLE_POLL = 2.0
@@ -51,49 +44,6 @@ _LONGEST_SLICE = 0.1 if sys.platform == "win32" else 3600.0  # Ctrl-C does not e
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 
 logger = logging.getLogger(__name__)
-
-
-class Request(Generic[T]):
-    """A request under way.
-
-    :ivar result: what ``digest`` made of the reply; None until then.
-    :ivar error: why there is no result.
-    """
-
-    __slots__ = ("_digest", "command", "error", "is_done", "result")
-
-    def __init__(self, command: str, digest: Callable[[Fields], T]) -> None:
-        self.command = command
-        self._digest = digest
-        self.result: T | None = None
-        self.error: ScrutinyError | None = None
-        self.is_done = False
-
-    def finish(self, message: Message) -> None:
-        """Take the reply; called on the reader thread with ``changed`` held."""
-        try:
-            if message["cmd"] == "error":
-                self.error = refusal(self.command, message)
-            else:
-                self.result = self._digest(Fields(message, message["cmd"]))
-        except ScrutinyError as exc:
-            self.error = exc
-        self.is_done = True
-
-
-def refusal(command: str, message: Message) -> OperationFailure:
-    """Return the error for a server's ``error`` reply."""
-    reason = str(message.get("msg"))
-    if reason.startswith("Unsupported command"):
-        since, until = COMMANDS.get(command, ("", None))
-        when = f"servers {since} to {until} know it" if until else f"servers from {since} on know it"
-        return NotSupportedByServerError(
-            f"this server does not know {command}: {reason}; {when}. Use such a server, or do without.",
-            command,
-            reason,
-            since,
-        )
-    return OperationFailure(f"the server refused {command}: {reason}", command, reason)
 
 
 class Session:
@@ -220,10 +170,10 @@ class Session:
         with self.changed:
             self._requests.pop(request_id, None)
 
-    def post_request(self, request: Request[Any]) -> None:
+    def post_request(self, request: Request[Any], fields: Mapping[str, object] | None = None) -> None:
         """Queue a request of the reader's own; called on the reader thread with ``changed`` held."""
         assert self.lock.locked()
-        request_id, data = self._connection.encode_request(request.command)
+        request_id, data = self._connection.encode_request(request.command, fields)
         self._requests[request_id] = request
         self._outbox.append(data)
 

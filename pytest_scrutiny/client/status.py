@@ -16,7 +16,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
-from pytest_scrutiny.client.session import Message, Request, Session
+from pytest_scrutiny.client.request import Message, Request
+from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.errors import InvalidValueError, TimeoutException
 from pytest_scrutiny.model.sfd import SFDInfo
 from pytest_scrutiny.model.status import DeviceCommState, DeviceInfo, ServerInfo, StatusReport

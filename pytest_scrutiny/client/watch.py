@@ -1,37 +1,26 @@
-"""Subscriptions: which values the server sends, and the handles that look at them.
+"""Subscriptions: which values the server sends, from session to session of the device.
 
 Rule 1: the reader puts a subscription in place before it handles the next message, so the first update is
     never missed.
 Rule 2: ids live as long as the device's session and, for variables and aliases, its SFD. When a status tells
-    of another one, the handles of the old die, with the reason as their status; no old value is current.
-Rule 3: after a write the server itself reports the written value, without having read it from the device
-    (0.3.0 to 0.16.0, server/device/submodules/memory_writer.py). A fresh sample is one that the device gave
-    after the write: its server time is later than the write's completion; on servers without a clock (0.1
-    to 0.3) it is the second after it.
+    of the end of one, the handles die with the reason as their status; when it tells of a new one, the reader
+    subscribes their paths again by itself.
 
 PYTEST_DONT_REWRITE
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from time import monotonic
 from typing import Protocol
 
-import attrs
-
-from pytest_scrutiny.client.deadline import Deadline, check_timeout
-from pytest_scrutiny.client.history import History
-from pytest_scrutiny.client.session import Message, Session
-from pytest_scrutiny.client.write import WriteBoard, write_value
-from pytest_scrutiny.errors import (
-    BadEnumError,
-    InvalidValueError,
-    NameNotFoundError,
-    RemoteProtocolError,
-    TimeoutException,
-)
+from pytest_scrutiny.client.deadline import Deadline
+from pytest_scrutiny.client.handle import WatchableHandle
+from pytest_scrutiny.client.request import Message, Request
+from pytest_scrutiny.client.session import Session
+from pytest_scrutiny.client.write import WriteBoard
+from pytest_scrutiny.errors import InvalidValueError, NameNotFoundError, RemoteProtocolError
 from pytest_scrutiny.model.status import StatusReport
-from pytest_scrutiny.model.values import EmbeddedDataType, UnknownValue, ValueStatus, WatchableType
-from pytest_scrutiny.model.watch import Sample, WatchableInfo
+from pytest_scrutiny.model.values import ValueStatus, WatchableType
 from pytest_scrutiny.protocol.fields import Fields
 from pytest_scrutiny.protocol.watch import (
     SUBSCRIBE,
@@ -42,183 +31,6 @@ from pytest_scrutiny.protocol.watch import (
     encode_unsubscribe,
     update_records,
 )
-
-
-class WatchableHandle:
-    """A watched value of one device session.
-
-    :ivar info: what the server told about it.
-    """
-
-    def __init__(
-        self, info: WatchableInfo, session: Session, writes: WriteBoard, write_timeout: float
-    ) -> None:
-        self.info = info
-        self.history = History()
-        self._session = session
-        self._writes = writes
-        self._write_timeout = write_timeout
-        self._death: ValueStatus | None = None
-        self._is_bool = isinstance(info.datatype, EmbeddedDataType) and info.datatype.is_bool()
-
-    def __repr__(self) -> str:
-        return f"<WatchableHandle {self.info.path} {self.status.name}>"
-
-    @property
-    def server_path(self) -> str:
-        """The path it was watched by."""
-        return self.info.path
-
-    @property
-    def type(self) -> WatchableType | UnknownValue:
-        """Variable, alias or RPV."""
-        return self.info.type
-
-    @property
-    def datatype(self) -> EmbeddedDataType | UnknownValue:
-        """How the value is stored in the device."""
-        return self.info.datatype
-
-    @property
-    def is_dead(self) -> bool:
-        """Whether no update can come any more; watch the path again then."""
-        return self._death is not None
-
-    @property
-    def status(self) -> ValueStatus:
-        """Whether there is a value and, if not, why."""
-        with self._session.changed:
-            return self._latest().status
-
-    @property
-    def update_counter(self) -> int:
-        """How many updates came so far."""
-        return self.history.total
-
-    def snapshot(self) -> Sample:
-        """Return the latest sample; its status says whether the value is of use."""
-        with self._session.changed:
-            return self._latest()
-
-    @property
-    def value(self) -> bool | float:
-        """The latest value; setting it writes and waits for completion.
-
-        :raises InvalidValueError: if there is none, with the reason.
-        """
-        return usable_value(self.info.path, self.snapshot())
-
-    @value.setter
-    def value(self, value: bool | float | str) -> None:
-        self.write(value)
-
-    @property
-    def value_int(self) -> int:
-        """The latest value as a whole number."""
-        return int(self.value)
-
-    @property
-    def value_float(self) -> float:
-        """The latest value as a float."""
-        return float(self.value)
-
-    @property
-    def value_bool(self) -> bool:
-        """The latest value as true or false."""
-        return bool(self.value)
-
-    @property
-    def value_enum(self) -> str:
-        """The latest value as a member's name of the value's enum.
-
-        :raises BadEnumError: if there is no enum, or no member has the value.
-        """
-        return enum_name(self.info, self.value)
-
-    def write(self, value: bool | float | str, timeout: float | None = None) -> None:
-        """Write a value, or a member's name of the value's enum, and wait until it is in the device.
-
-        :param timeout: seconds; None takes the client's ``write_timeout``.
-        :raises ValueError: if the value does not fit; nothing is sent then.
-        :raises TypeError: if it is no number; nothing is sent then.
-        :raises OperationFailure: if the server or the device refuses.
-        """
-        if self._death is not None:
-            raise InvalidValueError(
-                f"{self.info.path} cannot be written: {self._death.reason}; "
-                "watch it again once the device is ready"
-            )
-        deadline = Deadline(self._write_timeout if timeout is None else check_timeout(timeout))
-        write_value(self._session, self._writes, self.info, value, deadline)
-
-    def wait_update(self, timeout: float, previous_counter: int | None = None) -> None:
-        """Wait for an update, changed or not.
-
-        :param previous_counter: an ``update_counter`` of before; None takes the present one.
-        :raises TimeoutException: if none comes in time.
-        :raises InvalidValueError: as soon as no update can come any more.
-        """
-        deadline = Deadline(check_timeout(timeout))
-        seen = self.history.total if previous_counter is None else previous_counter
-        self._session.wait_for(
-            lambda: self._is_over() or self.history.total > seen,
-            deadline,
-            f"no update of {self.info.path} came",
-        )
-
-    def read_fresh(self, deadline: Deadline) -> Sample:
-        """Return a sample that came after this call and that the device gave after the last write (Rule 3).
-
-        :raises TimeoutException: if none comes in time.
-        :raises InvalidValueError: as soon as none can come any more.
-        """
-        start = self.history.total
-
-        def find() -> Sample | None:
-            self._is_over()
-            for number in range(max(start, self.history.dropped), self.history.total):
-                if self._is_after_writes(number):
-                    return self._sample(number)
-            return None
-
-        try:
-            return self._session.wait_for(find, deadline, f"no fresh value of {self.info.path} came")
-        except TimeoutException as exc:
-            came = self.history.total - start
-            raise TimeoutException(
-                f"{exc} ({came} updates came in that time); expected one every 10 to 50 ms. "
-                "Check that the device still answers and how many values are watched."
-            ) from exc
-
-    def _is_after_writes(self, number: int) -> bool:
-        written_us = self._writes.completed_us
-        if written_us is not None:
-            return self.history.time_us(number) > written_us
-        return not self._writes.completed or number > self.history.written
-
-    def _latest(self) -> Sample:
-        if self._death is not None:
-            return Sample(None, self._death, None)
-        if not self.history.total:
-            return Sample(None, ValueStatus.NeverSet, None)
-        return self._sample(self.history.total - 1)
-
-    def _sample(self, number: int) -> Sample:
-        sample = self.history.sample(number)
-        if type(sample.value) is float and self._is_bool:
-            # Servers up to 0.5.2 at least send 0.0 and 1.0 for an alias of a bool (observed).
-            return attrs.evolve(sample, value=sample.value != 0)
-        return sample
-
-    def _is_over(self) -> bool:
-        """Raise if no update can come any more, else return False; called with ``changed`` held."""
-        if self._death is not None:
-            raise InvalidValueError(f"{self.info.path} has no value: {self._death.reason}")
-        return False
-
-    def die(self, reason: ValueStatus) -> None:
-        """End the handle; called with ``changed`` held."""
-        self._death = reason
 
 
 class WatchBoard:
@@ -233,39 +45,49 @@ class WatchBoard:
         self._device_session: str | None = None
         self._firmware_id: str | None = None
         session.handlers[UPDATE] = self._digest
-        session.close_callbacks.append(lambda: self._kill(ValueStatus.ServerGone))
+        session.close_callbacks.append(lambda: self._kill(ValueStatus.ServerGone, self._by_path.values()))
         writes.on_completion = self._mark_written
 
     def watch(self, paths: list[str], deadline: Deadline) -> list[WatchableHandle]:
         """Return handles for the paths, in their order; those already watched are the same as before."""
         with self._session.changed:
-            new = [path for path in dict.fromkeys(paths) if path not in self._by_path]
+            new = [path for path in dict.fromkeys(paths) if not self._is_live(path)]
         if new:
             self._session.request(SUBSCRIBE, encode_subscribe(new), self._install, deadline)
         with self._session.changed:
-            missing = [path for path in paths if path not in self._by_path]
-            if missing:
-                raise InvalidValueError(
-                    f"the device went away while {missing[0]} was being watched; wait until it is ready"
-                )
-            return [self._by_path[path] for path in paths]
+            handles = [self._by_path[path] for path in paths]
+        lost = next((handle for handle in handles if handle.is_dead), None)
+        if lost is not None:
+            raise InvalidValueError(
+                f"{lost.info.path} was lost while it was being watched: {lost.status.reason}"
+            )
+        return handles
+
+    def _is_live(self, path: str) -> bool:
+        handle = self._by_path.get(path)
+        return handle is not None and not handle.is_dead
 
     def unwatch(self, path: str, deadline: Deadline) -> None:
         """Stop watching a path."""
         with self._session.changed:
+            was_live = self._is_live(path)
             handle = self._by_path.pop(path, None)
             if handle is not None:
-                self._by_id.pop(handle.info.server_id, None)
-                handle.die(ValueStatus.NotWatched)
+                self._kill(ValueStatus.NotWatched, [handle])
                 self._session.changed.notify_all()
         if handle is None:
             raise NameNotFoundError(f"{path} is not watched; watch() it first")
-        self._session.request(UNSUBSCRIBE, encode_unsubscribe([path]), lambda _: True, deadline)
+        if was_live:
+            self._session.request(UNSUBSCRIBE, encode_unsubscribe([path]), lambda _: True, deadline)
 
     def _install(self, message: Fields) -> bool:
         for path, info in decode_subscribed(message).items():
-            handle = WatchableHandle(info, self._session, self._writes, self._write_timeout)
-            self._by_path[path] = self._by_id[info.server_id] = handle
+            handle = self._by_path.get(path)
+            if handle is None:
+                handle = WatchableHandle(info, self._session, self._writes, self._write_timeout)
+                self._by_path[path] = handle
+            handle.live(info, self._device_session)
+            self._by_id[info.server_id] = handle
         return True
 
     def _digest(self, message: Message) -> None:
@@ -289,23 +111,43 @@ class WatchBoard:
             handle.history.written = handle.history.total
 
     def notice_report(self, report: StatusReport) -> None:
-        """End the handles that a status report ends; called with ``changed`` held."""
+        """End the handles that a status report ends, and revive them; called with ``changed`` held."""
         if report.session_id != self._device_session:
-            self._kill(ValueStatus.DeviceGone)
+            self._kill(ValueStatus.DeviceGone, self._by_path.values())
         elif report.sfd_firmware_id != self._firmware_id:
             # RPVs belong to the device and outlive its firmware description.
-            self._kill(ValueStatus.SFDUnloaded, lambda kind: kind is not WatchableType.RuntimePublishedValue)
+            self._kill(ValueStatus.SFDUnloaded, (h for h in self._by_path.values() if not is_rpv(h)))
+        else:
+            return
         self._device_session = report.session_id
         self._firmware_id = report.sfd_firmware_id
+        if report.session_id is not None:
+            has_names = report.sfd_firmware_id is not None
+            self._revive(
+                [path for path, h in self._by_path.items() if h.is_dead and (has_names or is_rpv(h))]
+            )
 
-    def _kill(
-        self, reason: ValueStatus, concerns: Callable[[WatchableType | UnknownValue], bool] = lambda _: True
-    ) -> None:
-        for path, handle in list(self._by_path.items()):
-            if concerns(handle.info.type):
-                handle.die(reason)
-                del self._by_path[path]
-                self._by_id.pop(handle.info.server_id, None)
+    def _revive(self, paths: list[str]) -> None:
+        """Subscribe again; one path the firmware no longer has costs only itself."""
+        if not paths:
+            return
+
+        def try_one_by_one() -> None:
+            for path in paths if len(paths) > 1 else ():
+                self._revive([path])
+
+        request = Request(SUBSCRIBE, self._install, try_one_by_one)
+        self._session.post_request(request, encode_subscribe(paths))
+
+    def _kill(self, reason: ValueStatus, handles: Iterable[WatchableHandle]) -> None:
+        for handle in handles:
+            handle.die(reason)
+            self._by_id.pop(handle.info.server_id, None)
+
+
+def is_rpv(handle: WatchableHandle) -> bool:
+    """Return whether the handle's path needs no firmware description."""
+    return handle.info.type is WatchableType.RuntimePublishedValue
 
 
 class _Client(Protocol):
@@ -340,29 +182,3 @@ class WatchCommands:
         """
         path = watchable if isinstance(watchable, str) else watchable.info.path
         self.watches.unwatch(path, Deadline(self.timeout))
-
-
-def usable_value(path: str, sample: Sample) -> bool | float:
-    """Return the sample's value.
-
-    :raises InvalidValueError: if it has none, with the reason.
-    """
-    if sample.value is None:
-        raise InvalidValueError(f"{path} has no value: {sample.status.reason}")
-    return sample.value
-
-
-def enum_name(info: WatchableInfo, value: float) -> str:
-    """Return the member's name that a value has in the watchable's enum.
-
-    :raises BadEnumError: if there is no enum, or no member has the value.
-    """
-    if info.enum is None:
-        raise BadEnumError(f"{info.path} has no enum; use its number")
-    name = info.enum.get_first_value_name_match(int(value))
-    if name is None:
-        members = ", ".join(f"{member}={number}" for member, number in info.enum.vals.items())
-        raise BadEnumError(
-            f"{info.path} is {value!r}, which is no member of its enum; expected one of {members}"
-        )
-    return name

@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 from typing import SupportsFloat, SupportsIndex
 
 from pytest_scrutiny.client.deadline import Deadline
-from pytest_scrutiny.client.session import Message, Request, Session
+from pytest_scrutiny.client.request import Message, Request
+from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.errors import BadEnumError, OperationFailure
 from pytest_scrutiny.model.values import FLOAT32_MAX, FLOAT64_MAX, EmbeddedDataType, UnknownValue
 from pytest_scrutiny.model.watch import AliasDetails, VariableDetails, WatchableInfo

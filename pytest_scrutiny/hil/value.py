@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from pytest_scrutiny.client.client import ScrutinyClient
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
-from pytest_scrutiny.client.watch import WatchableHandle, enum_name, usable_value
+from pytest_scrutiny.client.handle import WatchableHandle, enum_name, usable_value
 from pytest_scrutiny.client.write import check_value
 from pytest_scrutiny.errors import DeviceLostError, InvalidValueError, NameNotFoundError, OperationFailure
 from pytest_scrutiny.hil.journal import Journal

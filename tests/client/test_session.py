@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from pytest_scrutiny.client.deadline import Deadline
-from pytest_scrutiny.client.session import Request, Session
+from pytest_scrutiny.client.request import Request
+from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.errors import (
     ConnectionError,
     NotSupportedByServerError,

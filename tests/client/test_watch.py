@@ -4,8 +4,8 @@ import pytest
 
 from pytest_scrutiny.client import history as history_module
 from pytest_scrutiny.client.deadline import Deadline
+from pytest_scrutiny.client.handle import WatchableHandle
 from pytest_scrutiny.client.history import History
-from pytest_scrutiny.client.watch import WatchableHandle
 from pytest_scrutiny.errors import (
     BadEnumError,
     InvalidValueError,
@@ -266,3 +266,72 @@ def test_history_is_bounded_and_keeps_its_numbers(monkeypatch: pytest.MonkeyPatc
     assert 4 <= history.total - history.dropped <= 8
     assert history.sample(99).value == 99
     assert history.time_us(history.dropped) == history.dropped
+
+
+def subscribe(bench: Bench, *entries: tuple[str, str], **more: Any) -> list[str]:
+    """Answer the next subscription with ids; return the paths that were asked for."""
+    request = bench.peer.next_request("subscribe_watchable")
+    known = {path: entry_fields(path, server_id, **more) for path, server_id in entries}
+    bench.peer.reply(request, subscribed={path: known[path] for path in request["watchables"]})
+    asked: list[str] = request["watchables"]
+    return asked
+
+
+def test_handles_are_subscribed_again_when_the_device_is_back(bench: Bench) -> None:
+    bench.peer.push_status("1" * 32)
+    handle = watch(bench)
+    update(bench, {"id": "id-/v", "v": 1.0, "t": 1.0})
+    handle.wait_update(5 * SECOND, previous_counter=0)
+    bench.peer.push_status(None)
+    bench.peer.push_status("2" * 32)
+    asked = subscribe(bench, ("/v", "new"))
+    bench.session.wait_for(lambda: not handle.is_dead, Deadline(5 * SECOND), "the handle lives again")
+    before_first_update = handle.status
+    update(bench, {"id": "id-/v", "v": 8.0, "t": 2.0}, {"id": "new", "v": 2.0, "t": 2.0})
+    handle.wait_update(5 * SECOND, previous_counter=1)
+
+    assert asked == ["/v"]
+    assert before_first_update is ValueStatus.NeverSet  # the old value is not given as current
+    assert handle.value == 2.0
+    assert handle.session_id == "2" * 32
+    assert handle.info.server_id == "new"
+
+
+def test_rpvs_come_back_with_the_session_and_variables_with_the_sfd(bench: Bench) -> None:
+    bench.peer.push_status("1" * 32)
+    variable, rpv = watch(bench, "/v"), watch(bench, "/rpv/x1000", type="rpv")
+    bench.peer.push_status("2" * 32, loaded_sfd_firmware_id=None)
+    with_session = subscribe(bench, ("/rpv/x1000", "r"), type="rpv")
+    bench.peer.push_status("2" * 32)
+    with_sfd = subscribe(bench, ("/v", "v"))
+    bench.session.wait_for(lambda: not variable.is_dead, Deadline(5 * SECOND), "the variable lives again")
+
+    assert with_session == ["/rpv/x1000"]
+    assert with_sfd == ["/v"]
+    assert not rpv.is_dead
+
+
+def test_a_path_that_the_new_firmware_lacks_costs_only_itself(bench: Bench) -> None:
+    bench.peer.push_status("1" * 32)
+    gone, kept = watch(bench, "/gone"), watch(bench, "/kept")
+    bench.peer.push_status("2" * 32)
+    bench.peer.refuse(bench.peer.next_request("subscribe_watchable"), "Unknown watchable : /gone")
+    bench.peer.refuse(bench.peer.next_request("subscribe_watchable"), "Unknown watchable : /gone")
+    asked = subscribe(bench, ("/kept", "k"))
+    bench.session.wait_for(lambda: not kept.is_dead, Deadline(5 * SECOND), "the handle lives again")
+
+    assert asked == ["/kept"]
+    assert gone.status is ValueStatus.DeviceGone
+
+
+def test_unwatched_paths_stay_unwatched(bench: Bench) -> None:
+    bench.peer.push_status("1" * 32)
+    watch(bench, "/kept")
+    handle = watch(bench)
+    bench.peer.push_status(None)
+    bench.session.wait_for(lambda: handle.is_dead, Deadline(5 * SECOND), "the device is gone")
+    bench.watches.unwatch("/v", Deadline(SECOND))  # nothing to tell the server
+    bench.peer.push_status("2" * 32)
+
+    assert subscribe(bench, ("/kept", "k")) == ["/kept"]
+    assert handle.status is ValueStatus.NotWatched

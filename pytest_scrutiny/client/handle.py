@@ -1,0 +1,231 @@
+"""A watched value, as whoever watches it holds it.
+
+Rule 1: a handle belongs to a path and outlives the device's session. While there is no session (or no SFD for
+    a variable) it is dead, with the reason as its status; once its path is subscribed again it lives on.
+Rule 2: no value of an earlier session is ever given as current.
+Rule 3: after a write the server itself reports the written value, without having read it from the device
+    (0.3.0 to 0.16.0, server/device/submodules/memory_writer.py). A fresh sample is one that the device gave
+    after the write: its server time is later than the write's completion; on servers without a clock (0.1
+    to 0.3) it is the second after it.
+
+PYTEST_DONT_REWRITE
+"""
+
+import attrs
+
+from pytest_scrutiny.client.deadline import Deadline, check_timeout
+from pytest_scrutiny.client.history import History
+from pytest_scrutiny.client.session import Session
+from pytest_scrutiny.client.write import WriteBoard, write_value
+from pytest_scrutiny.errors import BadEnumError, InvalidValueError, TimeoutException
+from pytest_scrutiny.model.values import EmbeddedDataType, UnknownValue, ValueStatus, WatchableType
+from pytest_scrutiny.model.watch import Sample, WatchableInfo
+
+
+class WatchableHandle:
+    """A watched value of one device session.
+
+    :ivar info: what the server told about it.
+    """
+
+    def __init__(
+        self, info: WatchableInfo, session: Session, writes: WriteBoard, write_timeout: float
+    ) -> None:
+        self.info = info
+        self.history = History()
+        self._session = session
+        self._writes = writes
+        self._write_timeout = write_timeout
+        self._death: ValueStatus | None = None
+        self._is_bool = isinstance(info.datatype, EmbeddedDataType) and info.datatype.is_bool()
+
+    def __repr__(self) -> str:
+        return f"<WatchableHandle {self.info.path} {self.status.name}>"
+
+    @property
+    def server_path(self) -> str:
+        """The path it was watched by."""
+        return self.info.path
+
+    @property
+    def type(self) -> WatchableType | UnknownValue:
+        """Variable, alias or RPV."""
+        return self.info.type
+
+    @property
+    def datatype(self) -> EmbeddedDataType | UnknownValue:
+        """How the value is stored in the device."""
+        return self.info.datatype
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether no update can come at present; it lives again once the device is back."""
+        return self._death is not None
+
+    @property
+    def status(self) -> ValueStatus:
+        """Whether there is a value and, if not, why."""
+        with self._session.changed:
+            return self._latest().status
+
+    @property
+    def update_counter(self) -> int:
+        """How many updates came so far."""
+        return self.history.total
+
+    def snapshot(self) -> Sample:
+        """Return the latest sample; its status says whether the value is of use."""
+        with self._session.changed:
+            return self._latest()
+
+    @property
+    def value(self) -> bool | float:
+        """The latest value; setting it writes and waits for completion.
+
+        :raises InvalidValueError: if there is none, with the reason.
+        """
+        return usable_value(self.info.path, self.snapshot())
+
+    @value.setter
+    def value(self, value: bool | float | str) -> None:
+        self.write(value)
+
+    @property
+    def value_int(self) -> int:
+        """The latest value as a whole number."""
+        return int(self.value)
+
+    @property
+    def value_float(self) -> float:
+        """The latest value as a float."""
+        return float(self.value)
+
+    @property
+    def value_bool(self) -> bool:
+        """The latest value as true or false."""
+        return bool(self.value)
+
+    @property
+    def value_enum(self) -> str:
+        """The latest value as a member's name of the value's enum.
+
+        :raises BadEnumError: if there is no enum, or no member has the value.
+        """
+        return enum_name(self.info, self.value)
+
+    def write(self, value: bool | float | str, timeout: float | None = None) -> None:
+        """Write a value, or a member's name of the value's enum, and wait until it is in the device.
+
+        :param timeout: seconds; None takes the client's ``write_timeout``.
+        :raises ValueError: if the value does not fit; nothing is sent then.
+        :raises TypeError: if it is no number; nothing is sent then.
+        :raises OperationFailure: if the server or the device refuses.
+        """
+        if self._death is not None:
+            raise InvalidValueError(
+                f"{self.info.path} cannot be written: {self._death.reason}; wait until the device is ready"
+            )
+        deadline = Deadline(self._write_timeout if timeout is None else check_timeout(timeout))
+        write_value(self._session, self._writes, self.info, value, deadline)
+
+    def wait_update(self, timeout: float, previous_counter: int | None = None) -> None:
+        """Wait for an update, changed or not.
+
+        :param previous_counter: an ``update_counter`` of before; None takes the present one.
+        :raises TimeoutException: if none comes in time.
+        :raises InvalidValueError: as soon as the device's session ends.
+        """
+        deadline = Deadline(check_timeout(timeout))
+        seen = self.history.total if previous_counter is None else previous_counter
+        self._session.wait_for(
+            lambda: self._is_over() or self.history.total > seen,
+            deadline,
+            f"no update of {self.info.path} came",
+        )
+
+    def read_fresh(self, deadline: Deadline) -> Sample:
+        """Return a sample that came after this call and that the device gave after the last write (Rule 3).
+
+        :raises TimeoutException: if none comes in time.
+        :raises InvalidValueError: as soon as the device's session ends.
+        """
+        start = self.history.total
+
+        def find() -> Sample | None:
+            self._is_over()
+            for number in range(max(start, self.history.dropped), self.history.total):
+                if self._is_after_writes(number):
+                    return self._sample(number)
+            return None
+
+        try:
+            return self._session.wait_for(find, deadline, f"no fresh value of {self.info.path} came")
+        except TimeoutException as exc:
+            came = self.history.total - start
+            raise TimeoutException(
+                f"{exc} ({came} updates came in that time); expected one every 10 to 50 ms. "
+                "Check that the device still answers and how many values are watched."
+            ) from exc
+
+    def _is_after_writes(self, number: int) -> bool:
+        written_us = self._writes.completed_us
+        if written_us is not None:
+            return self.history.time_us(number) > written_us
+        return not self._writes.completed or number > self.history.written
+
+    def _latest(self) -> Sample:
+        if self._death is not None:
+            return Sample(None, self._death, None)
+        if self.history.total == self._born:
+            return Sample(None, ValueStatus.NeverSet, None)
+        return self._sample(self.history.total - 1)
+
+    def _sample(self, number: int) -> Sample:
+        sample = self.history.sample(number)
+        if type(sample.value) is float and self._is_bool:
+            # Servers up to 0.5.2 at least send 0.0 and 1.0 for an alias of a bool (observed).
+            return attrs.evolve(sample, value=sample.value != 0)
+        return sample
+
+    def _is_over(self) -> bool:
+        """Raise if no update can come any more, else return False; called with ``changed`` held."""
+        if self._death is not None:
+            raise InvalidValueError(f"{self.info.path} has no value: {self._death.reason}")
+        return False
+
+    def die(self, reason: ValueStatus) -> None:
+        """Note that no update can come at present; called with ``changed`` held."""
+        self._death = reason
+
+    def live(self, info: WatchableInfo, session_id: str | None) -> None:
+        """Note that the path was subscribed; called with ``changed`` held."""
+        self.info = info
+        self.session_id = session_id
+        self._death = None
+        self._born = self.history.total
+
+
+def usable_value(path: str, sample: Sample) -> bool | float:
+    """Return the sample's value.
+
+    :raises InvalidValueError: if it has none, with the reason.
+    """
+    if sample.value is None:
+        raise InvalidValueError(f"{path} has no value: {sample.status.reason}")
+    return sample.value
+
+
+def enum_name(info: WatchableInfo, value: float) -> str:
+    """Return the member's name that a value has in the watchable's enum.
+
+    :raises BadEnumError: if there is no enum, or no member has the value.
+    """
+    if info.enum is None:
+        raise BadEnumError(f"{info.path} has no enum; use its number")
+    name = info.enum.get_first_value_name_match(int(value))
+    if name is None:
+        members = ", ".join(f"{member}={number}" for member, number in info.enum.vals.items())
+        raise BadEnumError(
+            f"{info.path} is {value!r}, which is no member of its enum; expected one of {members}"
+        )
+    return name
