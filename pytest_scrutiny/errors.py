@@ -14,7 +14,10 @@ class ScrutinyError(Exception):
     """Whatever went wrong between a test and its device.
 
     :ivar message: the whole text.
+    :ivar category: who has to look into it: ``test``, ``device``, ``server``, ``bench`` or ``config``.
     """
+
+    category: str = "test"
 
     def __init__(self, message: str = "") -> None:
         # One positional argument only: with two, the builtin OSError would take them for (errno, text).
@@ -27,6 +30,8 @@ class ScrutinyError(Exception):
 
 class ConnectionError(ScrutinyError, builtins.ConnectionError):
     """No connection: it could not be made, it was lost, or the peer is something else."""
+
+    category = "server"
 
 
 class TimeoutException(ScrutinyError, builtins.TimeoutError):
@@ -107,9 +112,13 @@ class ErrorResponseException(ApiError):
 class DeviceLostError(ScrutinyError):
     """The device went away while a test was using it."""
 
+    category = "device"
+
 
 class DeviceResetError(ScrutinyError):
     """The device started a new session that the test did not declare."""
+
+    category = "device"
 
 
 ScrutinySDKException = ScrutinyError

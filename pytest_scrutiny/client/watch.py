@@ -116,7 +116,7 @@ class WatchBoard:
             self._kill(ValueStatus.DeviceGone, self._by_path.values())
         elif report.sfd_firmware_id != self._firmware_id:
             # RPVs belong to the device and outlive its firmware description.
-            self._kill(ValueStatus.SFDUnloaded, (h for h in self._by_path.values() if not is_rpv(h)))
+            self._kill(ValueStatus.SFDUnloaded, [h for h in self._by_id.values() if not is_rpv(h)])
         else:
             return
         self._device_session = report.session_id

@@ -3,18 +3,31 @@
 import math
 import struct
 from collections.abc import Callable
+from time import monotonic
 from typing import Protocol, TypeVar
 
 from pytest_scrutiny.client.client import ScrutinyClient
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
 from pytest_scrutiny.client.handle import WatchableHandle, enum_name, usable_value
 from pytest_scrutiny.client.write import check_value
-from pytest_scrutiny.errors import DeviceLostError, InvalidValueError, NameNotFoundError, OperationFailure
+from pytest_scrutiny.errors import (
+    ConnectionError,
+    DeviceLostError,
+    InvalidValueError,
+    NameNotFoundError,
+    OperationFailure,
+    ScrutinyError,
+    TimeoutException,
+)
 from pytest_scrutiny.hil.journal import Journal
+from pytest_scrutiny.hil.resets import explain
 from pytest_scrutiny.model.values import EmbeddedDataType, WatchableType
 from pytest_scrutiny.model.watch import AliasDetails, Sample, WatchableInfo
 
 T = TypeVar("T")
+
+QUICK = 0.3
+"""Seconds: a refused write fails within 0.1, an unanswered one after 0.8 (0.16.0 over UDP, observed)."""
 
 
 class _Device(Protocol):
@@ -57,7 +70,7 @@ class Value:
 
         :param timeout: seconds; None takes the client's.
         :raises InvalidValueError: if the value is unusable, with the reason.
-        :raises DeviceLostError: if the device goes away meanwhile.
+        :raises DeviceLostError: if the device goes away meanwhile; DeviceResetError if it comes back at once.
         :raises TimeoutException: if no sample comes in time.
         """
         return usable_value(self.path, self._read_sample(timeout))
@@ -83,7 +96,7 @@ class Value:
         sent = check_value(handle.info, value)
         is_first = self._remember()
         try:
-            self._guarded(lambda: handle.write(sent, timeout))
+            self._guarded(lambda: handle.write(sent, timeout), f"{self.path} was written")
         except OperationFailure:
             if is_first and self._device.journal is not None:
                 self._device.journal.forget(self.path)  # refused, so there is nothing to put back
@@ -113,7 +126,7 @@ class Value:
     def _read_sample(self, timeout: float | None) -> Sample:
         handle = self._watched()
         seconds = self._device.raw.timeout if timeout is None else check_timeout(timeout)
-        return self._guarded(lambda: handle.read_fresh(Deadline(seconds)))
+        return self._guarded(lambda: handle.read_fresh(Deadline(seconds)), f"{self.path} was read")
 
     def _watched(self) -> WatchableHandle:
         if self._handle is None or self._handle.is_dead:
@@ -122,34 +135,38 @@ class Value:
             except OperationFailure as exc:
                 if not exc.reason.startswith("Unknown watchable"):
                     raise
-                raise NameNotFoundError(self._unknown()) from exc
+                raise self._unknown() from exc
         return self._handle
 
-    def _unknown(self) -> str:
+    def _unknown(self) -> ScrutinyError:
         status = self._device.raw.get_server_status()
         if status.device is None:
-            return f"{self.path} cannot be watched: no device is connected to the server; wait for one"
+            return DeviceLostError(
+                f"{self.path} cannot be watched: no device is connected to the server; "
+                "expected the one this test began with. Check its power and its link."
+            )
         firmware = status.device.device_id
         if status.sfd is None:
-            return (
+            return NameNotFoundError(
                 f"{self.path} is unknown to the server: no firmware description (SFD) is loaded for firmware "
                 f"{firmware}, so only RPVs like /rpv/x1000 exist. Install the firmware's SFD on the server."
             )
-        return (
+        return NameNotFoundError(
             f"{self.path} is unknown to the server (firmware {firmware}, SFD {status.sfd.firmware_id}); "
             "expected the path of a variable, an alias or an RPV. Check its spelling."
         )
 
-    def _guarded(self, action: Callable[[], T]) -> T:
-        """Run an action; say so if it failed because the device went away."""
+    def _guarded(self, action: Callable[[], T], doing: str) -> T:
+        """Run an action on the handle; if it fails because of device, link or server, say which."""
+        session_id = None if self._handle is None else self._handle.session_id
+        start = monotonic()
         try:
             return action()
-        except InvalidValueError as exc:
-            if self._handle is None or not self._handle.is_dead:
+        except (InvalidValueError, TimeoutException, OperationFailure, ConnectionError) as exc:
+            # A refusal comes at once; what the device left unanswered fails only after a while.
+            if isinstance(exc, OperationFailure) and monotonic() - start < QUICK:
                 raise
-            raise DeviceLostError(
-                f"the device went away while {self.path} was in use ({exc}); check its power and its link"
-            ) from exc
+            raise explain(self._device.raw, session_id, doing, exc) from exc
 
 
 def is_same(info: WatchableInfo, written: float, found: float) -> bool:

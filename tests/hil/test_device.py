@@ -9,7 +9,6 @@ from pytest_scrutiny.client.client import ScrutinyClient
 from pytest_scrutiny.errors import (
     BadEnumError,
     DeviceLostError,
-    InvalidValueError,
     NameNotFoundError,
     OperationFailure,
 )
@@ -231,5 +230,9 @@ def test_without_a_device_its_information_is_an_error(fake: FakeServer, device: 
     ):
         _ = device.info
     assert repr(device) == "<Device gone>"
-    with pytest.raises((NameNotFoundError, InvalidValueError)):
+    with pytest.raises(DeviceLostError) as caught:
         device["/motor/speed"].read()
+    assert str(caught.value) == (
+        "/motor/speed cannot be watched: no device is connected to the server; "
+        "expected the one this test began with. Check its power and its link."
+    )

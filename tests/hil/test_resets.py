@@ -1,0 +1,150 @@
+"""Gone, reset, silent, cut off: what became of the device is told apart in the test's own error."""
+
+import collections
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pytest_scrutiny.client.client import ScrutinyClient
+from pytest_scrutiny.errors import (
+    ConnectionError,
+    DeviceLostError,
+    DeviceResetError,
+    OperationFailure,
+    ScrutinyError,
+    TimeoutException,
+)
+from pytest_scrutiny.fakeserver.link import Timing
+from pytest_scrutiny.fakeserver.server import FakeServer
+from pytest_scrutiny.hil import resets
+from pytest_scrutiny.hil.device import Device
+from pytest_scrutiny.hil.resets import explain
+from tests.clock import MS, SECOND
+
+SPEED = "/motor/speed"
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeServer]:
+    """A fake whose device is polled every 50 ms, so that there is time to pull a plug."""
+    with FakeServer(timing=Timing(poll=50 * MS, reconnect=10 * MS)) as fake:
+        yield fake
+
+
+@pytest.fixture
+def device(fake: FakeServer) -> Iterator[Device]:
+    """The fake's device, with one value watched."""
+    with ScrutinyClient().connect(fake.host, fake.port) as client:
+        client.wait_server_status(lambda info: info.sfd is not None, 5 * SECOND, "no SFD was loaded")
+        device = Device(client)
+        device[SPEED].read()
+        yield device
+
+
+def while_reading(device: Device, event: Callable[[], object], timeout: float = 5 * SECOND) -> ScrutinyError:
+    """Return what a read raises when something happens in its middle."""
+    session = device.raw.session
+
+    def happen() -> None:
+        pause = threading.Event()
+        while not session._waiting:
+            pause.wait(MS)
+        event()
+
+    happened = threading.Thread(target=happen)
+    happened.start()
+    with pytest.raises(ScrutinyError) as caught:
+        collections.deque((device[SPEED].read(timeout) for _ in range(1000)), maxlen=0)
+    happened.join()
+    return caught.value
+
+
+def test_a_device_that_goes_away_is_lost(fake: FakeServer, device: Device) -> None:
+    session = device.session_id or ""
+    error = while_reading(device, fake.unplug)
+
+    assert isinstance(error, DeviceLostError)
+    assert error.category == "device"
+    assert str(error) == (
+        f"the device went away while {SPEED} was read ({SPEED} has no value: the device is gone); "
+        f"expected session {session[:8]} to go on. Check its power and its link."
+    )
+
+
+def test_a_device_that_comes_back_was_reset(fake: FakeServer, device: Device) -> None:
+    before = device.session_id
+    error = while_reading(device, fake.reset)
+    # Whether the new session is there already when the error asks is a matter of milliseconds.
+    if isinstance(error, DeviceLostError):
+        device.raw.wait_device_ready(5 * SECOND)
+        error = explain(device.raw, before, f"{SPEED} was read", error)
+
+    assert isinstance(error, DeviceResetError)
+    assert error.category == "device"
+    assert f"session {(before or '')[:8]} ended and {(device.session_id or '')[:8]} began" in str(error)
+
+
+def test_a_silent_device_is_a_timeout_of_the_device(fake: FakeServer, device: Device) -> None:
+    fake.hang()
+    with pytest.raises(TimeoutException, match=f"no fresh value of {SPEED} came within") as caught:
+        device[SPEED].read(200 * MS)
+
+    assert caught.value.category == "device"
+
+
+def test_a_link_that_is_down_is_a_matter_of_the_bench(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import attrs
+
+    info = device.raw.get_server_status()
+    broken = attrs.evolve(info, device_link=attrs.evolve(info.device_link, operational=False))
+    monkeypatch.setattr(resets, "_ask", lambda *_: broken)
+    error = explain(device.raw, info.device_session_id, f"{SPEED} was read", TimeoutException("late"))
+
+    assert isinstance(error, DeviceLostError)
+    assert error.category == "bench"
+    assert str(error) == (
+        f"the link to the device is down (UDP), found while {SPEED} was read (late); expected it to be "
+        "operational. Check cable, port and adapter."
+    )
+
+
+def test_a_server_that_stops_is_told_as_such(fake: FakeServer, device: Device) -> None:
+    error = while_reading(device, fake.stop)
+
+    assert isinstance(error, ConnectionError)
+    assert error.category == "server"
+    assert str(error).startswith(f"the server was lost while {SPEED} was read: ")
+
+
+def test_a_server_that_hangs_is_told_from_a_device_that_does(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(*_: object) -> None:
+        raise TimeoutException("the server did not answer get_server_status within 1 s")
+
+    monkeypatch.setattr(resets, "_ask", ask)
+    error = explain(device.raw, device.session_id, f"{SPEED} was read", TimeoutException("no fresh value"))
+
+    assert isinstance(error, TimeoutException)
+    assert error.category == "server"
+    assert str(error) == (
+        "the server hangs: it left a status request unanswered for 1 s after no fresh value. "
+        "Look into its log, or restart it."
+    )
+
+
+def test_a_refusal_is_not_made_into_a_loss(device: Device) -> None:
+    refusal = OperationFailure("the device says no")
+
+    assert explain(device.raw, device.session_id, f"{SPEED} was written", refusal) is refusal
+
+
+def test_a_write_that_the_device_leaves_unanswered_is_a_loss(fake: FakeServer, device: Device) -> None:
+    fake.hang()
+    with pytest.raises((DeviceLostError, TimeoutException)) as caught:
+        device[SPEED].write(5, timeout=3 * SECOND)
+
+    assert caught.value.category == "device"
