@@ -18,7 +18,7 @@ from pytest_scrutiny.fakeserver import status, watch, write
 from pytest_scrutiny.fakeserver.device import RPV, Alias, SimulatedDevice, Variable
 from pytest_scrutiny.fakeserver.link import Change, DeviceLink, Timing
 from pytest_scrutiny.fakeserver.state import Command, Refused, Request, State
-from pytest_scrutiny.fakeserver.watchables import Client
+from pytest_scrutiny.fakeserver.watchables import Client, Message
 from pytest_scrutiny.protocol.dialect import Dialect
 
 logger = logging.getLogger(__name__)
@@ -80,6 +80,12 @@ class Api:
             self.open(client)
         self._answer(client, value, now)
         write.settle_writes(self._state, now)
+
+    def take(self, client: Client) -> list[Message]:
+        """Return what a client is to be sent, oldest first, and forget it."""
+        messages, client.outbox = client.outbox, []
+        self._state.sent += len(messages)
+        return messages
 
     def _answer(self, client: Client, value: object, now: float) -> None:
         data = value if isinstance(value, dict) else {}

@@ -13,6 +13,7 @@ from types import FrameType
 import attrs
 
 from pytest_scrutiny.errors import ConnectionError
+from pytest_scrutiny.fakeserver.loop import Loop
 from pytest_scrutiny.fakeserver.profiles import PROFILES, make_device
 from pytest_scrutiny.fakeserver.server import FakeServer
 from pytest_scrutiny.model.status import SupportedFeatureMap
@@ -32,11 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ready_delay=None if options.unplugged else options.delay_ready,
     )
     try:
-        server.listen()
+        loop = server.listen()
     except ConnectionError as exc:
         sys.stderr.write(f"{exc}\n")
         return 1
-    with _Signals(server):
+    with _Signals(loop):
         if not _is_loopback(options.host):
             sys.stdout.write(
                 f"warning: {options.host} is not the loopback: others on the network can connect\n"
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"listening on {server.url} as release {options.release}, profile {options.profile}\n"
         )
         sys.stdout.flush()
-        server.serve()
+        loop.run()
     return 0
 
 
@@ -108,14 +109,14 @@ def _is_loopback(host: str) -> bool:
 
 
 class _Signals:
-    """SIGINT and SIGTERM end the server while this context is open."""
+    """SIGINT and SIGTERM end the loop while this context is open."""
 
-    def __init__(self, server: FakeServer) -> None:
-        self._server = server
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
 
     def __enter__(self) -> None:
         # The wake-up file descriptor ends select() on Windows too, where Ctrl-C alone does not.
-        self._old_wakeup = signal.set_wakeup_fd(self._server.wakeup_fd, warn_on_full_buffer=False)
+        self._old_wakeup = signal.set_wakeup_fd(self._loop.wakeup_fd, warn_on_full_buffer=False)
         self._old = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def __exit__(self, *exc_info: object) -> None:
@@ -124,4 +125,4 @@ class _Signals:
             signal.signal(number, handler)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        self._server.request_stop()
+        self._loop.request_stop()

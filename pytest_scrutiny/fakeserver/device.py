@@ -21,7 +21,6 @@ from pytest_scrutiny.fakeserver.memory import (
     encode_value,
     extract_bits,
     fit_value,
-    insert_bits,
 )
 from pytest_scrutiny.model.datalog import DataloggingCapabilities
 from pytest_scrutiny.model.sfd import SFDInfo
@@ -335,10 +334,8 @@ class SimulatedDevice:
             self._rpvs[target.rpvid] = decode_value(target.datatype, data, is_big_endian=is_big_endian)
             return
         if target.bitoffset is not None and bitsize is not None:
-            size = target.datatype.get_size_bit() // 8
-            order = "big" if is_big_endian else "little"
-            word = int.from_bytes(self._memory.read(target.address, size), order)  # type: ignore[arg-type]
-            word = insert_bits(word, target.bitoffset, bitsize, int(value))
-            self._memory.write(target.address, word.to_bytes(size, order))  # type: ignore[arg-type]
+            self._memory.write_bits(
+                target.address, target.datatype.get_size_bit() // 8, (target.bitoffset, bitsize), int(value)
+            )
             return
         self._memory.write(target.address, encode_value(target.datatype, value, is_big_endian=is_big_endian))

@@ -127,7 +127,10 @@ class DeviceLink:
     def hang(self, now: float) -> None:
         """Let the device stop answering; the server gives it up after its response timeout."""
         self.is_silent = True
-        self._plan(now + self.timing.response_timeout, self._lose)
+        if self.is_ready:
+            self._plan(now + self.timing.response_timeout, self._lose)
+        else:
+            self._agenda.clear()  # it was about to answer
 
     def resume(self, now: float) -> None:
         """Let the device answer again: in the same session, or in a new one if it was given up."""

@@ -5,6 +5,7 @@ PYTEST_DONT_REWRITE
 
 import math
 import struct
+from typing import Literal
 
 from pytest_scrutiny.model.values import EmbeddedDataType
 
@@ -38,6 +39,12 @@ class Memory:
         """
         offset = self._offset(address, len(data))
         self._bytes[offset : offset + len(data)] = data
+
+    def write_bits(self, address: int, size: int, field: tuple[int, int], value: int) -> None:
+        """Store the bits of a field, ``(first bit, bits)``, in a word of ``size`` bytes; its others stay."""
+        order: Literal["big", "little"] = "big" if self.is_big_endian else "little"
+        word = insert_bits(int.from_bytes(self.read(address, size), order), *field, value)
+        self.write(address, word.to_bytes(size, order))
 
     def _offset(self, address: int, size: int) -> int:
         offset = address - self.start

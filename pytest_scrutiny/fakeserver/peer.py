@@ -11,7 +11,6 @@ from pytest_scrutiny.errors import ConnectionError
 from pytest_scrutiny.fakeserver.api import Api
 from pytest_scrutiny.fakeserver.watchables import Client
 from pytest_scrutiny.protocol.connection import ServerConnection
-from pytest_scrutiny.protocol.dialect import Dialect
 from pytest_scrutiny.protocol.framing import MTU, DatagramFraming
 
 logger = logging.getLogger(__name__)
@@ -28,13 +27,13 @@ class Peer:
     :ivar sock: non-blocking.
     """
 
-    def __init__(self, sock: socket.socket, api: Api, dialect: Dialect) -> None:
+    def __init__(self, sock: socket.socket, api: Api) -> None:
         self.sock = sock
         self._api = api
         self._client = Client()
         self._owed = bytearray()
         self._is_closing = False
-        self._is_upgraded = dialect.transport == "tcp"
+        self._is_upgraded = api.dialect.transport == "tcp"
         if self._is_upgraded:
             self._connection = ServerConnection(DatagramFraming(strict=False, max_payload=MTU))
             api.open(self._client)
@@ -80,12 +79,11 @@ class Peer:
 
     def flush(self) -> bool:
         """Send what is owed, as far as the socket takes it; return whether the connection goes on."""
-        outbox = self._client.outbox
-        if outbox and not self._is_closing:
-            for command, request_id, fields in outbox:
-                self._owed += self._encode(command, request_id, fields)
-        outbox.clear()
+        messages = self._api.take(self._client)
         try:
+            if not self._is_closing:
+                for message in messages:
+                    self._owed += self._encode(*message)
             while self._owed:
                 del self._owed[: self.sock.send(memoryview(self._owed)[:_CHUNK])]
         except BlockingIOError:
@@ -93,7 +91,7 @@ class Peer:
                 return True
             logger.warning("! dropped a client that did not read %d bytes", len(self._owed))
             return False
-        except OSError:
+        except OSError:  # the peer is gone; so is a WebSocket that it has closed
             return False
         return not self._is_closing
 

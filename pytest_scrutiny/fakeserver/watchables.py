@@ -10,6 +10,7 @@ import base64
 import itertools
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
 
 import attrs
 
@@ -20,6 +21,9 @@ from pytest_scrutiny.model.watch import AliasDetails, RPVDetails, VariableDetail
 from pytest_scrutiny.protocol.dialect import Dialect
 from pytest_scrutiny.protocol.watch import UPDATE, encode_update
 
+Message: TypeAlias = tuple[str, object, dict[str, object]]
+"""A command, the id of the request it answers (or None), and its fields."""
+
 _RATE_GRACE = 0.5
 """What is due within half a poll is read with this one: a read is one exchange, not one a subscription."""
 
@@ -27,13 +31,13 @@ _RATE_GRACE = 0.5
 class Client:
     """One client of the server.
 
-    :ivar outbox: ``(command, request id or None, fields)``, oldest first; whoever sends them empties it.
+    :ivar outbox: what is to be sent, oldest first.
     :ivar is_registered: pushes reach it.
     :ivar throttle_hz: updates a second it wants at most; None for all.
     """
 
     def __init__(self) -> None:
-        self.outbox: list[tuple[str, object, dict[str, object]]] = []
+        self.outbox: list[Message] = []
         self.is_registered = False
         self.throttle_hz: float | None = None
         self._news: dict[str, Entry] = {}  # by server id: of each entry only the latest is sent

@@ -160,15 +160,22 @@ class ServerWebSocket(WebSocketFraming):
 
     def receive_upgrade(self) -> bool:
         """Return whether the upgrade is complete; call after ``receive_data``, then send ``data_to_send``."""
+        if self._server.state is not State.CONNECTING:
+            return self.is_open
         self._events += self._server.events_received()
         while self._events and not self.is_open:
             event = self._events.popleft()
-            if isinstance(event, Request):
+            if isinstance(event, Request) and not self._is_broken:
                 self._server.send_response(self._server.accept(event))
-        if self._server.handshake_exc is not None and not self.is_refused:
+        if self._is_broken and not self.is_refused:
             self.is_refused = True
             self._last_words = b"".join(self._server.data_to_send()) or BAD_REQUEST
         return self.is_open
+
+    @property
+    def _is_broken(self) -> bool:
+        # The library reads on behind the request before we have answered it, and fails if that is no frame.
+        return self._server.handshake_exc is not None or self._server.parser_exc is not None
 
     def data_to_send(self) -> bytes:
         """Return what the framing itself owes the peer: the upgrade's answer, pongs, the close frame."""
