@@ -1,0 +1,1 @@
+"""Tests of the protocol floor: bytes, messages and model; no socket, no thread, no clock."""
