@@ -17,13 +17,16 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.errors import ConnectionError, ConnectTimeout, RemoteProtocolError
 from pytest_scrutiny.protocol.connection import ClientConnection
 from pytest_scrutiny.protocol.framing import HEADER_PREFIX, DatagramFraming
 from pytest_scrutiny.protocol.status import GET_STATUS
+
+if TYPE_CHECKING:
+    from pytest_scrutiny.protocol.websocket import ClientWebSocket
 
 Transport: TypeAlias = Literal["auto", "tcp", "websocket"]
 TRANSPORTS: tuple[Transport, ...] = ("auto", "tcp", "websocket")
@@ -84,24 +87,32 @@ class _Dialer:
         with _closed_on_error(sock):
             framing = ClientWebSocket(self._hostname, self._port)
             self._send(sock, framing.encode_upgrade())
-            is_open = False
-            while not is_open:
-                data = self._receive(sock)
-                if not data:
-                    raise ConnectionError(
-                        self._failure("it closed the connection during the WebSocket upgrade")
-                    )
-                framing.receive_data(data)
-                try:
-                    is_open = framing.receive_upgrade()
-                except RemoteProtocolError as exc:
-                    what = f"an HTTP server is there, but not a Scrutiny one: {exc}" if was_http else str(exc)
-                    raise RemoteProtocolError(self._failure(what)) from exc
+            try:
+                self._receive_upgrade(sock, framing)
+            except RemoteProtocolError as exc:
+                what = f"an HTTP server is there, but not a Scrutiny one: {exc}" if was_http else str(exc)
+                raise RemoteProtocolError(self._failure(what)) from exc
             connection = ClientConnection(framing)
             # Nobody speaks first here, and a server broadcasts only to clients that spoke (0.1.0, 0.3.0).
             _, request = connection.encode_request(GET_STATUS)
             self._send(sock, request)
             return sock, connection, b""
+
+    def _receive_upgrade(self, sock: socket.socket, framing: "ClientWebSocket") -> None:
+        head = b""
+        while True:
+            data = self._receive(sock)
+            if not data:
+                raise ConnectionError(self._failure("it closed the connection during the WebSocket upgrade"))
+            head += data
+            status_line, end_of_line, _ = head.partition(b"\r\n")
+            if end_of_line and not status_line.startswith(b"HTTP/1.1 101"):
+                # Said at once: the rest of a refusal may never come.
+                answer = status_line.decode("latin-1").partition(" ")[2]
+                raise RemoteProtocolError(f"it refused the WebSocket upgrade with {answer!r}")
+            framing.receive_data(data)
+            if framing.receive_upgrade():
+                return
 
     def _dial(self) -> socket.socket:
         """Return a connected socket, of the first address that answers."""

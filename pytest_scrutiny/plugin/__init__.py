@@ -16,7 +16,12 @@ from pytest_scrutiny.plugin.fixtures import (
     scrutiny_gate,
     scrutiny_settings,
 )
-from pytest_scrutiny.plugin.markers import GATE, has_wishes, pytest_make_collect_report, register_markers
+from pytest_scrutiny.plugin.markers import (
+    has_wishes,
+    insert_gate,
+    pytest_make_collect_report,
+    register_markers,
+)
 from pytest_scrutiny.plugin.options import add_options, read_settings, settings_key
 from pytest_scrutiny.plugin.report import header
 
@@ -59,7 +64,5 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     Last, so that it sees the markers a conftest added, and only what was not deselected.
     """
     for item in items:
-        if has_wishes(item) and isinstance(item, pytest.Function) and GATE not in item.fixturenames:
-            # At the end, so that the user's fixtures that power the device run first; and a new list, because
-            # the parameter sets of one test function share theirs, but not their markers.
-            item.fixturenames = [*item.fixturenames, GATE]
+        if has_wishes(item) and isinstance(item, pytest.Function):
+            insert_gate(item)

@@ -24,13 +24,11 @@ def scrutiny_settings(pytestconfig: pytest.Config) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def scrutiny_client(scrutiny_settings: Settings, pytestconfig: pytest.Config) -> Iterator[ScrutinyClient]:
+def scrutiny_client(scrutiny_settings: Settings) -> Iterator[ScrutinyClient]:
     """The ScrutinyClient, connected when the first test asks for it; its device need not be ready."""
     # What this raises is remembered by pytest like a value: a dead server costs one connect timeout a run.
     from pytest_scrutiny.plugin.gate import connected_client
-    from pytest_scrutiny.plugin.report import show_skips_at_tests
 
-    show_skips_at_tests(pytestconfig)
     with connected_client(scrutiny_settings) as client:
         yield client
 
@@ -42,9 +40,7 @@ def scrutiny_gate(request: pytest.FixtureRequest) -> ServerInfo:
     A marker of ours inserts this fixture by itself.
     """
     from pytest_scrutiny.plugin.gate import pass_gate
-    from pytest_scrutiny.plugin.report import show_skips_at_tests
 
-    show_skips_at_tests(request.config)
     return pass_gate(request)
 
 
@@ -58,7 +54,11 @@ def scrutiny_device(scrutiny_client: ScrutinyClient, scrutiny_gate: ServerInfo) 
     yield Device(scrutiny_client, journal)
     complaints = journal.restore()
     if complaints:
-        pytest.fail("the device is not as it was found:\n" + "\n".join(complaints), pytrace=False)
+        pytest.fail(
+            "the device is not as it was found; expected every write to be undone. Reset it first of all.\n"
+            + "\n".join(complaints),
+            pytrace=False,
+        )
 
 
 @pytest.fixture

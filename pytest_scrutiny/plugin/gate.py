@@ -7,6 +7,7 @@ Rule 2: ready has stages. The first three (resolve host, TCP, transport recognis
     and its errors; the others are the table STAGES. A timeout names the last stage reached, what was seen at
     the next one, one thing to try, and where its time came from.
 Rule 3: a feature that the device lacks skips the test; a device that does not come is an error, never a skip.
+    pytest shows a skip that a fixture raised at the test's own line.
 """
 
 import contextlib

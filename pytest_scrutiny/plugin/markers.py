@@ -88,7 +88,7 @@ def _read_ready(mark: pytest.Mark) -> Mapping[str, Any]:
     if mark.args:
         raise ValueError(
             f"{READY} got {mark.args[0]!r} without a name: expected timeout=... or sfd=...; "
-            f"write for example {READY}(timeout=20)"
+            f"write for example {READY}(timeout=9)"
         )
     timeout = mark.kwargs.get("timeout")
     if timeout is not None and not _is_timeout(timeout):
@@ -129,6 +129,16 @@ def _nearest(word: object, words: Sequence[str]) -> str:
 
     match = get_close_matches(str(word), words, n=1)
     return f"did you mean {match[0]!r}?" if match else "correct it or take it out"
+
+
+def insert_gate(item: pytest.Function) -> None:
+    """Let a test pass the gate, whatever fixtures it asks for."""
+    # unittest skips after pytest has set up the fixtures (classes: 8.4.0; methods: 8.4.0, 9.2.0; observed).
+    is_skipped = any(getattr(holder, "__unittest_skip__", False) for holder in (item.function, item.cls))
+    if not is_skipped and GATE not in item.fixturenames:
+        # At the end, so that the user's fixtures that power the device run first; and a new list, because the
+        # parameter sets of one test function share theirs, but not their markers.
+        item.fixturenames = [*item.fixturenames, GATE]
 
 
 @pytest.hookimpl(wrapper=True)

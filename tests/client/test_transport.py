@@ -65,7 +65,7 @@ def slams(connection: socket.socket) -> None:
 
 
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
-REFUSED_UPGRADE = "an HTTP server refused the WebSocket upgrade with 404 Not Found"
+REFUSED_UPGRADE = "it refused the WebSocket upgrade with '404 Not Found'"
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -280,3 +280,19 @@ def test_what_cannot_be_an_address_is_refused(
 def test_an_unknown_transport_is_refused() -> None:
     with pytest.raises(ValueError, match="transport 'udp' is none; expected one of auto, tcp, websocket"):
         ScrutinyClient().connect("127.0.0.1", 1, transport="udp")  # type: ignore[arg-type]  # that is the point
+
+
+def test_a_refused_upgrade_is_told_before_the_whole_answer_came() -> None:
+    def refuses_and_stays(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 426 Upgrade Required\r\nServer: half an answer\r\n")
+        is_mute(connection)
+
+    with listening(says(BAD_REQUEST), refuses_and_stays) as port:
+        start = monotonic()
+        with pytest.raises(
+            RemoteProtocolError, match="refused the WebSocket upgrade with '426 Upgrade Required'"
+        ):
+            ScrutinyClient().connect("127.0.0.1", port, timeout=20 * SECOND)
+
+    assert monotonic() - start < 10 * SECOND
