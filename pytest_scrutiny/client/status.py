@@ -263,11 +263,13 @@ class StatusCommands:
         """
         return self.session.request(GET_LOADED_SFD, None, decode_loaded_sfd_reply, Deadline(self.timeout))
 
-    def get_installed_sfds(self: _Client) -> dict[str, SFDInfo]:
-        """Return the firmware descriptions the server has in store, as ``{firmware id: description}``."""
-        return self.session.request(
-            GET_INSTALLED_SFDS, None, decode_installed_sfds_reply, Deadline(self.timeout)
-        )
+    def get_installed_sfds(self: _Client, timeout: float | None = None) -> dict[str, SFDInfo]:
+        """Return the firmware descriptions the server has in store, as ``{firmware id: description}``.
+
+        :param timeout: seconds; None takes the client's.
+        """
+        deadline = Deadline(self.timeout if timeout is None else check_timeout(timeout))
+        return self.session.request(GET_INSTALLED_SFDS, None, decode_installed_sfds_reply, deadline)
 
 
 def _is_ready(info: ServerInfo) -> bool:

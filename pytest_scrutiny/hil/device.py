@@ -1,10 +1,16 @@
 """The device on the bench, as a test sees it."""
 
+import contextlib
+
 from pytest_scrutiny.client.client import ScrutinyClient
-from pytest_scrutiny.errors import DeviceLostError
+from pytest_scrutiny.client.deadline import Deadline
+from pytest_scrutiny.errors import DeviceLostError, ScrutinyError
 from pytest_scrutiny.hil.journal import Journal
 from pytest_scrutiny.hil.value import Value
-from pytest_scrutiny.model.status import DeviceInfo, SupportedFeatureMap
+from pytest_scrutiny.model.status import DeviceInfo, ServerState, SupportedFeatureMap
+
+RELEASE_TIMEOUT = 1.0
+"""Seconds to stop watching; a server that needs more than milliseconds hangs."""
 
 
 class Device:
@@ -18,6 +24,18 @@ class Device:
         self.raw = client
         self.journal = journal
         self._values: dict[str, Value] = {}
+
+    def release(self) -> None:
+        """Stop watching what this object watched: every watched value costs the device's link.
+
+        What was watched before it, through the client, stays watched.
+        """
+        paths = [path for value in self._values.values() for path in value.release()]
+        if paths and self.raw.server_state is ServerState.Connected:
+            with contextlib.suppress(
+                ScrutinyError
+            ):  # only costs speed; whatever is wrong, the next gate tells
+                self.raw.watches.unwatch(paths, Deadline(RELEASE_TIMEOUT))
 
     def __repr__(self) -> str:
         device = self.raw.get_server_status().device

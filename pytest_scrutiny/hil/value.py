@@ -47,6 +47,7 @@ class Value:
         self.path = path
         self._device = device
         self._handle: WatchableHandle | None = None
+        self._is_ours = False  # nobody watched it before we did
 
     def __repr__(self) -> str:
         seen = "not read yet" if self._handle is None else str(self._handle.snapshot().value)
@@ -130,6 +131,7 @@ class Value:
 
     def _watched(self) -> WatchableHandle:
         if self._handle is None or self._handle.is_dead:
+            self._is_ours = self._is_ours or self.path not in self._device.raw.watches.watched()
             try:
                 self._handle = self._device.raw.watch(self.path)
             except OperationFailure as exc:
@@ -137,6 +139,12 @@ class Value:
                     raise
                 raise self._unknown() from exc
         return self._handle
+
+    def release(self) -> list[str]:
+        """Forget the handle; return the path if it is ours to unwatch."""
+        paths = [self.path] if self._handle is not None and self._is_ours else []
+        self._handle, self._is_ours = None, False
+        return paths
 
     def _unknown(self) -> ScrutinyError:
         status = self._device.raw.get_server_status()

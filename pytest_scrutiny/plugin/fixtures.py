@@ -51,8 +51,10 @@ def scrutiny_device(scrutiny_client: ScrutinyClient, scrutiny_gate: ServerInfo) 
     from pytest_scrutiny.hil.journal import Journal
 
     journal = Journal()
-    yield Device(scrutiny_client, journal)
+    device = Device(scrutiny_client, journal)
+    yield device
     complaints = journal.restore()
+    device.release()
     if complaints:
         pytest.fail(
             "the device is not as it was found; expected every write to be undone. Reset it first of all.\n"

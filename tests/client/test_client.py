@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from pytest_scrutiny.client.client import ScrutinyClient
-from pytest_scrutiny.errors import ConnectionError
+from pytest_scrutiny.errors import ConnectionError, NameNotFoundError
 from pytest_scrutiny.fakeserver.server import FakeServer
 from pytest_scrutiny.model.status import ServerState
 from tests.clock import SECOND
@@ -128,3 +128,14 @@ def test_device_and_sfd_can_be_asked_for(fake: FakeServer) -> None:
     assert loaded is not None
     assert loaded.firmware_id == status.sfd_firmware_id
     assert status.sfd_firmware_id in installed
+
+
+def test_only_what_is_watched_can_be_unwatched(fake: FakeServer) -> None:
+    with ScrutinyClient().connect(fake.host, fake.port) as client:
+        client.wait_device_ready(5 * SECOND)
+        handle = client.watch("/rpv/x1001")
+        client.unwatch(handle)
+        with pytest.raises(NameNotFoundError) as caught:
+            client.unwatch("/rpv/x1001")
+
+    assert str(caught.value) == "/rpv/x1001 is not watched; watch() it first"

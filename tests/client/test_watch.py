@@ -9,7 +9,6 @@ from pytest_scrutiny.client.history import History
 from pytest_scrutiny.errors import (
     BadEnumError,
     InvalidValueError,
-    NameNotFoundError,
     RemoteProtocolError,
     TimeoutException,
 )
@@ -200,18 +199,16 @@ def test_disconnecting_ends_handles_as_server_gone(bench: Bench) -> None:
         handle.write(1)
 
 
-def test_unwatching_tells_the_server_and_ends_the_handle(bench: Bench) -> None:
-    handle = watch(bench)
-    done = bench.call(bench.watches.unwatch, "/v", Deadline(5 * SECOND))
+def test_unwatching_tells_the_server_and_ends_the_handles(bench: Bench) -> None:
+    handle, other = watch(bench), watch(bench, "/w")
+    done = bench.call(bench.watches.unwatch, ["/v", "/w", "/never"], Deadline(5 * SECOND))
     request = bench.peer.next_request("unsubscribe_watchable")
-    bench.peer.reply(request, unsubscribed=["/v"])
+    bench.peer.reply(request, unsubscribed=["/v", "/w"])
     done.result()
 
-    assert request["watchables"] == ["/v"]
-    assert handle.status is ValueStatus.NotWatched
-    with pytest.raises(NameNotFoundError) as caught:
-        bench.watches.unwatch("/v", Deadline(SECOND))
-    assert str(caught.value) == "/v is not watched; watch() it first"
+    assert request["watchables"] == ["/v", "/w"]
+    assert handle.status is other.status is ValueStatus.NotWatched
+    assert bench.watches.watched() == []
 
 
 def complete_write(bench: Bench, handle: WatchableHandle, **time: float) -> None:
@@ -330,7 +327,7 @@ def test_unwatched_paths_stay_unwatched(bench: Bench) -> None:
     handle = watch(bench)
     bench.peer.push_status(None)
     bench.session.wait_for(lambda: handle.is_dead, Deadline(5 * SECOND), "the device is gone")
-    bench.watches.unwatch("/v", Deadline(SECOND))  # nothing to tell the server
+    bench.watches.unwatch(["/v"], Deadline(SECOND))  # nothing to tell the server
     bench.peer.push_status("2" * 32)
 
     assert subscribe(bench, ("/kept", "k")) == ["/kept"]

@@ -236,3 +236,23 @@ def test_without_a_device_its_information_is_an_error(fake: FakeServer, device: 
         "/motor/speed cannot be watched: no device is connected to the server; "
         "expected the one this test began with. Check its power and its link."
     )
+
+
+def test_releasing_stops_only_what_the_device_watched_itself(fake: FakeServer, device: Device) -> None:
+    kept = device.raw.watch("/motor/speed")
+    device["/motor/speed"].read()
+    device["/psu/setpoint"].read()
+    device["/psu/adc"].read()
+    device.release()
+    watched = device.raw.watches.watched()
+    again = device["/psu/setpoint"].read()
+
+    assert watched == ["/motor/speed"]
+    assert not kept.is_dead
+    assert again == 5.0
+
+
+def test_releasing_without_a_connection_is_harmless(device: Device) -> None:
+    device["/psu/setpoint"].read()
+    device.raw.disconnect()
+    device.release()
