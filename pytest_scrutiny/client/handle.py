@@ -23,7 +23,7 @@ from pytest_scrutiny.model.watch import Sample, WatchableInfo
 
 
 class WatchableHandle:
-    """A watched value of one device session.
+    """A watched value, from session to session of its device.
 
     :ivar info: what the server told about it.
     """
@@ -134,6 +134,7 @@ class WatchableHandle:
         :param previous_counter: an ``update_counter`` of before; None takes the present one.
         :raises TimeoutException: if none comes in time.
         :raises InvalidValueError: as soon as the device's session ends.
+        :raises ConnectionError: as soon as the connection is gone.
         """
         deadline = Deadline(check_timeout(timeout))
         seen = self.history.total if previous_counter is None else previous_counter
@@ -148,6 +149,7 @@ class WatchableHandle:
 
         :raises TimeoutException: if none comes in time.
         :raises InvalidValueError: as soon as the device's session ends.
+        :raises ConnectionError: as soon as the connection is gone.
         """
         start = self.history.total
 
@@ -188,8 +190,11 @@ class WatchableHandle:
         return sample
 
     def _is_over(self) -> bool:
-        """Raise if no update can come any more, else return False; called with ``changed`` held."""
-        if self._death is not None:
+        """Raise if no update can come any more, else return False; called with ``changed`` held.
+
+        That the connection is gone is for ``wait_for`` to raise: its error says why.
+        """
+        if self._death is not None and self._death is not ValueStatus.ServerGone:
             raise InvalidValueError(f"{self.info.path} has no value: {self._death.reason}")
         return False
 

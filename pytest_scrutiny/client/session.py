@@ -49,11 +49,12 @@ logger = logging.getLogger(__name__)
 class Session:
     """The connection to one server from connect to disconnect.
 
+    :ivar asked: ``{request id: command}`` that were sent to open the connection; see ``expect``.
     :param on_message: called with every message on the reader thread, without a lock; errors are logged.
     """
 
     def __init__(self, link: Link, on_message: Handler | None = None) -> None:
-        self._writer, self._connection, self._first_bytes = link
+        self._writer, self._connection, self._first_bytes, self.asked = link
         self._reader = self._writer.dup()  # its own timeout, so that waiting to read and to send do not mix
         self._on_message = on_message
         self.lock = threading.Lock()
@@ -169,6 +170,10 @@ class Session:
         """Stop expecting a reply; one that still comes is ignored."""
         with self.changed:
             self._requests.pop(request_id, None)
+
+    def expect(self, request_id: int, request: Request[Any]) -> None:
+        """Take the reply to a request that was sent to open the connection; called before ``start``."""
+        self._requests[request_id] = request
 
     def post_request(self, request: Request[Any], fields: Mapping[str, object] | None = None) -> None:
         """Queue a request of the reader's own; called on the reader thread with ``changed`` held."""

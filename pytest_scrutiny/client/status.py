@@ -57,10 +57,19 @@ class StatusBoard:
         self.on_report: Callable[[StatusReport], None] = lambda _: None
         self._history: deque[tuple[int, int, ServerInfo]] = deque(maxlen=_HISTORY)
         self._report: StatusReport | None = None
+        self._is_published = False
         self._device: DeviceInfo | None = None
         self._sfd: SFDInfo | None = None
         self._asked: set[str] = set()
         session.handlers[STATUS] = self._digest
+        for request_id, command in session.asked.items():
+            if command in self._digests:
+                self._asked.add(command)
+                session.expect(request_id, Request(command, self._digests[command]))
+
+    @property
+    def _digests(self) -> dict[str, Callable[[Fields], None]]:
+        return {GET_DEVICE_INFO: self._digest_device, GET_LOADED_SFD: self._digest_sfd}
 
     @property
     def status_is_whole(self) -> bool:
@@ -81,9 +90,11 @@ class StatusBoard:
     def _digest(self, message: Message) -> None:
         report = decode_status(Fields(message, STATUS))
         self._session.status_came()
+        if self.reports:  # what was asked with the first status is still to be answered
+            self._asked.clear()
         self.reports += 1
         self._report = report
-        self._asked.clear()
+        self._is_published = False
         self.on_report(report)
         self._compose(report)
 
@@ -91,10 +102,15 @@ class StatusBoard:
         """Publish the report if its parts are here and of one session, or ask for the missing ones."""
         device, sfd = report.device, report.sfd
         if not report.is_whole:
-            device = self._device_of(report)
-            sfd = self._sfd_of(report)
-        if self._asked:
-            return
+            missing = self._missing(report)
+            for command in missing:
+                if command not in self._asked:
+                    self._asked.add(command)
+                    self._session.post_request(Request(command, self._digests[command]))
+            if missing:
+                return
+            device = None if report.session_id is None else self._device
+            sfd = None if report.sfd_firmware_id is None else self._sfd
         if report.session_id is None:
             device = None  # what an old server still tells about a device that is gone
         self.latest = ServerInfo(
@@ -105,49 +121,37 @@ class StatusBoard:
             sfd=sfd,
             device_link=report.link,
         )
+        self._is_published = True
         self.published += 1
         self._history.append((self.published, self.reports, self.latest))
 
-    def _device_of(self, report: StatusReport) -> DeviceInfo | None:
-        if report.session_id is None:
-            return None
-        if self._device is None or self._device.session_id != report.session_id:
-            self._ask(GET_DEVICE_INFO, self._digest_device)
-        return self._device
-
-    def _sfd_of(self, report: StatusReport) -> SFDInfo | None:
-        if report.sfd_firmware_id is None:
-            return None
-        if self._sfd is None or self._sfd.firmware_id != report.sfd_firmware_id:
-            self._ask(GET_LOADED_SFD, self._digest_sfd)
-        return self._sfd
-
-    def _ask(self, command: str, digest: Callable[[Fields], None]) -> None:
-        if command not in self._asked:
-            self._asked.add(command)
-            self._session.post_request(Request(command, digest))
+    def _missing(self, report: StatusReport) -> list[str]:
+        """Return what must be asked for before the report can be published."""
+        missing = []
+        if report.session_id is not None and (
+            self._device is None or self._device.session_id != report.session_id
+        ):
+            missing.append(GET_DEVICE_INFO)
+        if report.sfd_firmware_id is not None and (
+            self._sfd is None or self._sfd.firmware_id != report.sfd_firmware_id
+        ):
+            missing.append(GET_LOADED_SFD)
+        return missing
 
     # An answer of another session, or an error ("Internal error" while the handshake ends: 0.4.1 and 0.16.0,
     # observed) publishes nothing: a newer report is on its way, or the status timer brings one.
 
     def _digest_device(self, message: Fields) -> None:
-        device = decode_device_info_reply(message)
-        report = self._report
-        if report is not None and device is not None and device.session_id == report.session_id:
-            self._device = device
-            self._part_came(GET_DEVICE_INFO, report)
+        self._device = decode_device_info_reply(message) or self._device
+        self._part_came()
 
     def _digest_sfd(self, message: Fields) -> None:
-        sfd = decode_loaded_sfd_reply(message)
-        report = self._report
-        if report is not None and sfd is not None and sfd.firmware_id == report.sfd_firmware_id:
-            self._sfd = sfd
-            self._part_came(GET_LOADED_SFD, report)
+        self._sfd = decode_loaded_sfd_reply(message) or self._sfd
+        self._part_came()
 
-    def _part_came(self, command: str, report: StatusReport) -> None:
-        if command in self._asked:
-            self._asked.discard(command)
-            self._compose(report)
+    def _part_came(self) -> None:
+        if self._report is not None and not self._is_published:
+            self._compose(self._report)
 
 
 class _Client(Protocol):
@@ -235,15 +239,14 @@ class StatusCommands:
         :raises TimeoutException: if the device does not become ready in time.
         :raises ConnectionError: as soon as the connection is gone.
         """
-        deadline = Deadline(check_timeout(timeout))
-        try:
-            _wait_status(self.session, self.board, _is_ready, deadline, "the device did not become ready")
-        except TimeoutException as exc:
-            latest = self.board.latest
+        deadline, board = Deadline(check_timeout(timeout)), self.board
+
+        def explain() -> str:
+            latest = board.latest
             seen = "no status" if latest is None else f"{latest.device_comm_state.name} at the last look"
-            raise TimeoutException(
-                f"{exc}: {seen}; expected ConnectedReady. Check the device's power and the server's link."
-            ) from exc
+            return f": {seen}; expected ConnectedReady. Check the device's power and the server's link."
+
+        _wait_status(self.session, board, _is_ready, deadline, "the device did not become ready", explain)
 
     def get_device_info(self: _Client) -> DeviceInfo | None:
         """Return the device the server is connected to, asked afresh; None if there is none.
@@ -278,7 +281,13 @@ def _is_ready(info: ServerInfo) -> bool:
 
 def _ask_status(session: Session, board: StatusBoard, deadline: Deadline) -> int:
     """Return the number of the report that answered; it may not be published yet."""
-    return session.request(GET_STATUS, None, lambda _: board.reports, deadline)
+    try:
+        return session.request(GET_STATUS, None, lambda _: board.reports, deadline)
+    except TimeoutException as exc:
+        raise TimeoutException(
+            f"{exc}; expected an answer at once. Check that the server is alive: it hangs, or is busy "
+            "(while it loads a large firmware description, it answers nobody)."
+        ) from exc
 
 
 def _wait_status(
@@ -287,7 +296,9 @@ def _wait_status(
     predicate: Callable[[ServerInfo], bool],
     deadline: Deadline,
     what: str,
+    explain: Callable[[], str] = lambda: "",
 ) -> ServerInfo:
+    """Return the first fresh status that satisfies ``predicate``; ``explain`` ends the timeout's text."""
     with session.impatience():
         report = _ask_status(session, board, deadline)
         seen = 0
@@ -296,7 +307,10 @@ def _wait_status(
             return board.since(seen, report)
 
         while True:
-            fresh = session.wait_for(find_fresh, deadline, what)
+            try:
+                fresh = session.wait_for(find_fresh, deadline, what)
+            except TimeoutException as exc:
+                raise TimeoutException(f"{exc}{explain()}") from exc
             for _, info in fresh:
                 if predicate(info):  # it may be a user's, so it is called without the lock
                     return info

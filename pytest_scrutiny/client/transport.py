@@ -1,9 +1,9 @@
 """Getting a connection: from a host name to a peer that is known to speak Scrutiny.
 
-Rule 1: connecting is optimistic. The first bytes are a status request as a datagram, followed by an empty
-    line. A server of 0.4 or later answers with a datagram and skips the empty line as garbage; a WebSocket
-    server (0.1 to 0.3) takes them for bad HTTP, answers ``HTTP/1.1 400`` and closes, and is asked again
-    with an upgrade. Anything else is not a Scrutiny server, and the error says what it sent.
+Rule 1: connecting is optimistic. The first bytes are the requests for all that a status needs, as datagrams,
+    followed by an empty line. A server of 0.4 or later answers with datagrams and skips the empty line as
+    garbage; a WebSocket server (0.1 to 0.3) takes them for bad HTTP, answers ``HTTP/1.1 400`` and closes, and
+    is asked again with an upgrade. Anything else is not a Scrutiny server, and the error says what it sent.
 Rule 2: one deadline covers name resolution, every address of the name, and all of the above.
 Rule 3: whatever fails, no socket stays open.
 
@@ -16,14 +16,15 @@ PYTEST_DONT_REWRITE
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.errors import ConnectionError, ConnectTimeout, RemoteProtocolError
 from pytest_scrutiny.protocol.connection import ClientConnection
 from pytest_scrutiny.protocol.framing import HEADER_PREFIX, DatagramFraming
-from pytest_scrutiny.protocol.status import GET_STATUS
+from pytest_scrutiny.protocol.sfd import GET_LOADED_SFD
+from pytest_scrutiny.protocol.status import GET_DEVICE_INFO, GET_STATUS
 
 if TYPE_CHECKING:
     from pytest_scrutiny.protocol.websocket import ClientWebSocket
@@ -33,11 +34,24 @@ TRANSPORTS: tuple[Transport, ...] = ("auto", "tcp", "websocket")
 
 Address: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, Any]
 T = TypeVar("T")
-Link: TypeAlias = tuple[socket.socket, ClientConnection, bytes]
-"""An open socket, what speaks on it, and the bytes that came already. A status was asked for."""
+
+
+class Link(NamedTuple):
+    """A connection to a Scrutiny server, on which questions were asked already.
+
+    :ivar first_bytes: what came of the answers so far.
+    :ivar asked: ``{request id: command}``; a status is always among them.
+    """
+
+    sock: socket.socket
+    connection: ClientConnection
+    first_bytes: bytes
+    asked: Mapping[int, str]
+
 
 _RECEIVE_SIZE = 1 << 16
 _EMPTY_LINE = b"\r\n\r\n"
+_GREETING = (GET_STATUS, GET_DEVICE_INFO, GET_LOADED_SFD)
 
 
 def open_link(hostname: str, port: int, deadline: Deadline, transport: Transport = "auto") -> Link:
@@ -69,11 +83,13 @@ class _Dialer:
         sock = self._dial()
         with _closed_on_error(sock):
             connection = ClientConnection(DatagramFraming(strict=True))
-            _, request = connection.encode_request(GET_STATUS)
-            self._send(sock, request + _EMPTY_LINE)
+            # Device and SFD are not in the status; to ask for all three at once spares a round trip.
+            requests = [connection.encode_request(command) for command in _GREETING]
+            self._send(sock, b"".join(data for _, data in requests) + _EMPTY_LINE)
             first = self._receive_greeting(sock)
             if first.startswith(HEADER_PREFIX):
-                return sock, connection, first
+                asked = {number: command for (number, _), command in zip(requests, _GREETING, strict=True)}
+                return Link(sock, connection, first, asked)
             if is_only_way or not first.startswith(b"HTTP/"):
                 raise RemoteProtocolError(self._failure(describe_stranger(first)))
         sock.close()
@@ -94,9 +110,9 @@ class _Dialer:
                 raise RemoteProtocolError(self._failure(what)) from exc
             connection = ClientConnection(framing)
             # Nobody speaks first here, and a server broadcasts only to clients that spoke (0.1.0, 0.3.0).
-            _, request = connection.encode_request(GET_STATUS)
+            number, request = connection.encode_request(GET_STATUS)
             self._send(sock, request)
-            return sock, connection, b""
+            return Link(sock, connection, b"", {number: GET_STATUS})
 
     def _receive_upgrade(self, sock: socket.socket, framing: "ClientWebSocket") -> None:
         head = b""
@@ -170,21 +186,18 @@ class _Dialer:
         """Return the peer's first bytes, enough of them to tell what it is."""
         data = b""
         while HEADER_PREFIX.startswith(data[: len(HEADER_PREFIX)]) and len(data) < len(HEADER_PREFIX):
-            more = self._receive(sock)
-            if not more and not data:
-                raise ConnectionError(
-                    self._failure("it accepted the connection and closed it without a word")
-                )
+            more = self._receive(sock, f"sent only {data!r}" if data else "says nothing")
             if not more:
-                break
+                word = f"after {data!r}" if data else "without a word"
+                raise ConnectionError(self._failure(f"it accepted the connection and closed it {word}"))
             data += more
         return data
 
     def _send(self, sock: socket.socket, data: bytes) -> None:
         self._within_time(sock, lambda: sock.sendall(data), "takes no data")
 
-    def _receive(self, sock: socket.socket) -> bytes:
-        return self._within_time(sock, lambda: sock.recv(_RECEIVE_SIZE), "says nothing")
+    def _receive(self, sock: socket.socket, otherwise: str = "says nothing") -> bytes:
+        return self._within_time(sock, lambda: sock.recv(_RECEIVE_SIZE), otherwise)
 
     def _within_time(self, sock: socket.socket, action: Callable[[], T], otherwise: str) -> T:
         sock.settimeout(self._remaining(otherwise))

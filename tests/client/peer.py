@@ -5,8 +5,10 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.status import StatusBoard
+from pytest_scrutiny.client.transport import Link
 from pytest_scrutiny.client.watch import WatchBoard
 from pytest_scrutiny.client.write import WriteBoard
 from pytest_scrutiny.protocol.connection import ClientConnection, ServerConnection
@@ -28,7 +30,9 @@ class Peer:
 
     def next_request(self, command: str | None = None) -> dict[str, Any]:
         """Return the next request; with ``command``, the next one of that command, dropping others."""
+        deadline = Deadline(5 * SECOND)
         while True:
+            assert not deadline.has_passed, f"no {command or 'request'} came"
             while self._requests:
                 request = self._requests.pop(0)
                 if command in (None, request["cmd"]):
@@ -105,9 +109,8 @@ class Bench:
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
         self.messages: list[dict[str, Any]] = []
-        self.session = Session(
-            (ours, ClientConnection(DatagramFraming(strict=True)), b""), self.messages.append
-        )
+        link = Link(ours, ClientConnection(DatagramFraming(strict=True)), b"", {})
+        self.session = Session(link, self.messages.append)
         self.writes = WriteBoard(self.session)
         self.watches = WatchBoard(self.session, self.writes, 5 * SECOND)
         self.board = StatusBoard(self.session)

@@ -7,6 +7,7 @@ import pytest
 from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.client.request import Request
 from pytest_scrutiny.client.session import Session
+from pytest_scrutiny.client.transport import Link
 from pytest_scrutiny.errors import (
     ConnectionError,
     NotSupportedByServerError,
@@ -219,7 +220,7 @@ def full_session() -> tuple[Session, socket.socket]:
     """Return a session whose peer reads nothing and whose send buffer is small."""
     ours, theirs = socket.socketpair()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    session = Session((ours, ClientConnection(DatagramFraming(strict=True)), b""))
+    session = Session(Link(ours, ClientConnection(DatagramFraming(strict=True)), b"", {}))
     session.start()
     return session, theirs
 
