@@ -30,9 +30,11 @@ if TYPE_CHECKING:
         ScrutinyError,
         ScrutinySDKException,
         TimeoutException,
+        UnmetExpectation,
     )
     from pytest_scrutiny.fakeserver.server import FakeServer
     from pytest_scrutiny.hil.device import Device
+    from pytest_scrutiny.hil.matchers import above, below, between
     from pytest_scrutiny.hil.value import Value
     from pytest_scrutiny.model.datalog import (
         DataloggerState,
@@ -121,12 +123,16 @@ __all__ = [
     "TimeoutException",
     "UDPLinkConfig",
     "UnknownValue",
+    "UnmetExpectation",
     "Value",
     "ValueStatus",
     "VariableFreqSamplingRate",
     "WatchableHandle",
     "WatchableInfo",
     "WatchableType",
+    "above",
+    "below",
+    "between",
     "requires",
 ]
 
@@ -152,9 +158,11 @@ _HOMES = {
         "ScrutinyError",
         "ScrutinySDKException",
         "TimeoutException",
+        "UnmetExpectation",
     ),
     "fakeserver.server": ("FakeServer",),
     "hil.device": ("Device",),
+    "hil.matchers": ("above", "below", "between"),
     "hil.value": ("Value",),
     "model.datalog": (
         "DataloggerState",

@@ -109,6 +109,10 @@ class ErrorResponseException(ApiError):
     """The server answered with an error; kept for scripts that catch the official SDK's name."""
 
 
+class UnmetExpectation(ScrutinyError, AssertionError):
+    """A value was not what the test said it stays, or what it said it never is."""
+
+
 class DeviceLostError(ScrutinyError):
     """The device went away while a test was using it."""
 

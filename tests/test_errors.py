@@ -27,6 +27,7 @@ TREE: dict[str, tuple[type, ...]] = {
     "ApiError": (errors.ScrutinyError,),
     "BadResponseError": (errors.ApiError,),
     "ErrorResponseException": (errors.ApiError,),
+    "UnmetExpectation": (errors.ScrutinyError, AssertionError),
     "DeviceLostError": (errors.ScrutinyError,),
     "DeviceResetError": (errors.ScrutinyError,),
 }

@@ -11,6 +11,9 @@ Rule 3: after a write the server itself reports the written value, without havin
 PYTEST_DONT_REWRITE
 """
 
+from time import monotonic
+from typing import NamedTuple
+
 import attrs
 
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
@@ -20,6 +23,17 @@ from pytest_scrutiny.client.write import WriteBoard, write_value
 from pytest_scrutiny.errors import BadEnumError, InvalidValueError, TimeoutException
 from pytest_scrutiny.model.values import EmbeddedDataType, UnknownValue, ValueStatus, WatchableType
 from pytest_scrutiny.model.watch import Sample, WatchableInfo
+
+
+class TimedSample(NamedTuple):
+    """A sample, its place in the history, and when it was taken.
+
+    :ivar time_us: microseconds of the server's clock, or of ours if it has none: to compare, not to show.
+    """
+
+    number: int
+    time_us: float
+    sample: Sample
 
 
 class WatchableHandle:
@@ -168,6 +182,39 @@ class WatchableHandle:
                 f"{exc} ({came} updates came in that time); expected one every 10 to 50 ms. "
                 "Check that the device still answers and how many values are watched."
             ) from exc
+
+    def wait_samples(self, number: int, deadline: Deadline) -> list[TimedSample]:
+        """Return what came from update ``number`` on, at least one sample, oldest first.
+
+        The server's own echo of a write is left out (Rule 3), and so is what the history dropped already.
+
+        :raises TimeoutException: if nothing comes in time.
+        :raises InvalidValueError: as soon as the device's session ends.
+        :raises ConnectionError: as soon as the connection is gone.
+        """
+
+        def find() -> list[TimedSample]:
+            self._is_over()
+            first = max(number, self.history.dropped, self._born)
+            return [
+                TimedSample(n, self.history.time_us(n), self._sample(n))
+                for n in range(first, self.history.total)
+                if self._is_after_writes(n)
+            ]
+
+        return self._session.wait_for(find, deadline, f"no update of {self.info.path} came")
+
+    def samples(self, number: int = 0) -> list[Sample]:
+        """Return the updates of the present session from ``number`` on that are still kept, oldest first."""
+        with self._session.changed:
+            first = max(number, self.history.dropped, self._born)
+            return [self._sample(n) for n in range(first, self.history.total)]
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the latest update came; None if none has come."""
+        arrived_us = self.history.arrived_us
+        return None if arrived_us is None else monotonic() - arrived_us / 1e6
 
     def _is_after_writes(self, number: int) -> bool:
         written_us = self._writes.completed_us

@@ -25,16 +25,18 @@ _NUMBERS = (float, int, bool)
 class History:
     """The updates of one subscription; all methods are called with the session's ``changed`` held.
 
+    :ivar arrived_us: our monotonic clock in microseconds when the latest came; None before the first.
     :ivar dropped: how many old updates are gone.
     :ivar written: how many updates there were when the last write to anything was completed.
     """
 
-    __slots__ = ("_record", "_times", "_values", "dropped", "written")
+    __slots__ = ("_record", "_times", "_values", "arrived_us", "dropped", "written")
 
     def __init__(self) -> None:
         self._times = array("d")
         self._values: list[bool | float | ValueStatus] = []
         self._record: dict[str, Any] = {}
+        self.arrived_us: float | None = None
         self.dropped = 0
         self.written = 0
 

@@ -102,6 +102,7 @@ class WatchBoard:
                 if handle is not None:  # else it is of a life before
                     value = record["v"] if "v" in record else record["value"]
                     handle.history.append(record, value, record.get("t", now_us))
+                    handle.history.arrived_us = now_us
         except (KeyError, TypeError, AttributeError) as exc:
             raise RemoteProtocolError(
                 f"the server's message is wrong at watchable_update.updates: {exc!r}; "

@@ -124,7 +124,7 @@ def check_value(info: WatchableInfo, value: object) -> bool | float:
     :raises ValueError: if it does not fit.
     """
     if isinstance(value, str):
-        return _enum_value(info, value)
+        return enum_value(info, value)
     number = _plain_number(info, value)
     if isinstance(number, float) and not math.isfinite(number):
         raise ValueError(
@@ -145,7 +145,11 @@ def check_value(info: WatchableInfo, value: object) -> bool | float:
     return int(number) if alias is None and is_whole and not isinstance(number, bool) else number
 
 
-def _enum_value(info: WatchableInfo, name: str) -> int:
+def enum_value(info: WatchableInfo, name: str) -> int:
+    """Return the number of a member of the watchable's enum.
+
+    :raises BadEnumError: if it has no enum, or no such member.
+    """
     if info.enum is None:
         raise BadEnumError(f"value {name!r} does not fit {info.path}: it has no enum; expected a number")
     if name in info.enum.vals:

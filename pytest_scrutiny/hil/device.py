@@ -5,8 +5,9 @@ import contextlib
 from pytest_scrutiny.client.client import ScrutinyClient
 from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.errors import DeviceLostError, ScrutinyError
-from pytest_scrutiny.hil.journal import Journal
+from pytest_scrutiny.hil.journal import Journal, WriteRecord
 from pytest_scrutiny.hil.value import Value
+from pytest_scrutiny.hil.waits import Never
 from pytest_scrutiny.model.status import DeviceInfo, ServerState, SupportedFeatureMap
 
 RELEASE_TIMEOUT = 1.0
@@ -18,12 +19,24 @@ class Device:
 
     :ivar raw: the client.
     :ivar journal: remembers what to put back; None if nothing is.
+    :ivar writes: every write of the test, oldest first.
+    :ivar watchers: what may not happen at present; see ``Value.never``.
     """
 
     def __init__(self, client: ScrutinyClient, journal: Journal | None = None) -> None:
         self.raw = client
         self.journal = journal
+        self.writes: list[WriteRecord] = []
+        self.watchers: list[Never] = []
         self._values: dict[str, Value] = {}
+
+    def check_watchers(self) -> None:
+        """Raise if something happened that may never.
+
+        :raises UnmetExpectation: with the story.
+        """
+        for watcher in self.watchers:
+            watcher.check()
 
     def release(self) -> None:
         """Stop watching what this object watched: every watched value costs the device's link.

@@ -1,12 +1,12 @@
 """One value of the device, by its path: read it, write it, see what it was."""
 
+import contextlib
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from pytest_scrutiny.client.client import ScrutinyClient
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
 from pytest_scrutiny.client.handle import WatchableHandle, enum_name, usable_value
 from pytest_scrutiny.client.write import check_value
@@ -19,22 +19,20 @@ from pytest_scrutiny.errors import (
     ScrutinyError,
     TimeoutException,
 )
-from pytest_scrutiny.hil.journal import Journal
+from pytest_scrutiny.hil.journal import WriteRecord
+from pytest_scrutiny.hil.matchers import Changed, as_matcher
 from pytest_scrutiny.hil.resets import explain
+from pytest_scrutiny.hil.waits import Expectation, Never, stays, wait_for
 from pytest_scrutiny.model.values import EmbeddedDataType, WatchableType
 from pytest_scrutiny.model.watch import AliasDetails, Sample, WatchableInfo
+
+if TYPE_CHECKING:
+    from pytest_scrutiny.hil.device import Device
 
 T = TypeVar("T")
 
 QUICK = 0.3
 """Seconds: a refused write fails within 0.1, an unanswered one after 0.8 (0.16.0 over UDP, observed)."""
-
-
-class _Device(Protocol):
-    """What a value needs of its device."""
-
-    raw: ScrutinyClient
-    journal: Journal | None
 
 
 class Value:
@@ -43,11 +41,12 @@ class Value:
     :ivar path: the server's path, for example ``/alias/psu/voltage``.
     """
 
-    def __init__(self, device: _Device, path: str) -> None:
+    def __init__(self, device: "Device", path: str) -> None:
         self.path = path
         self._device = device
         self._handle: WatchableHandle | None = None
         self._is_ours = False  # nobody watched it before we did
+        self._first = 0  # the first update of the handle that is of our time
 
     def __repr__(self) -> str:
         seen = "not read yet" if self._handle is None else str(self._handle.snapshot().value)
@@ -83,6 +82,68 @@ class Value:
         """
         return enum_name(self.info, self.read(timeout))
 
+    @property
+    def history(self) -> list[Sample]:
+        """The updates of this session since the value was first used, oldest first; 4096 are kept."""
+        return self._watched().samples(self._first)
+
+    def wait(self, expected: object, timeout: float, hold: float = 0.0) -> bool | float:
+        """Wait until the value is as expected, and return it.
+
+        Every update counts that the device gives from now on and after the last write.
+
+        :param expected: a matcher (``between``, ``above``, ``below``, ``pytest.approx``), a number, a
+            member's name of the value's enum, or a function of the value.
+        :param timeout: seconds.
+        :param hold: seconds for which it must be so without a break.
+        :raises TimeoutException: with the story of what the value was instead.
+        :raises DeviceLostError: if the device goes away meanwhile; DeviceResetError if it comes back at once.
+        """
+        seconds, held = check_timeout(timeout), check_timeout(hold, "hold")
+        handle = self._watched()
+        matcher = as_matcher(expected, handle.info)
+        expectation = Expectation(self._device, handle)
+        return self._guarded(
+            lambda: wait_for(expectation, matcher, seconds, held), f"{self.path} was waited for"
+        )
+
+    def stays(self, expected: object, for_: float) -> None:
+        """Return after ``for_`` seconds in which every value was as expected.
+
+        :param expected: as for ``wait``.
+        :raises UnmetExpectation: with the story, at the first value that was not.
+        """
+        seconds = check_timeout(for_, "for_")
+        handle = self._watched()
+        matcher = as_matcher(expected, handle.info)
+        expectation = Expectation(self._device, handle)
+        self._guarded(
+            lambda: stays(expectation, matcher, seconds, self._device.raw.timeout), f"{self.path} was watched"
+        )
+
+    def never(self, expected: object) -> Never:
+        """Return a context manager in whose block the value is never as expected.
+
+        The test fails within one update, whenever it waits for a value, and at the block's end.
+
+        :param expected: as for ``wait``.
+        """
+        handle = self._watched()
+        return Never(self._device, handle, as_matcher(expected, handle.info), self._settle)
+
+    @contextlib.contextmanager
+    def expect_change(self, timeout: float) -> Iterator[None]:
+        """Expect the value to change, by the end of the block or within ``timeout`` seconds after it.
+
+        :raises TimeoutException: with the story, if it does not.
+        """
+        seconds = check_timeout(timeout)
+        before = self.read()
+        expectation = Expectation(self._device, self._watched())
+        yield
+        matcher = Changed(before)
+        self._guarded(lambda: wait_for(expectation, matcher, seconds, 0.0), f"{self.path} was waited for")
+
     def write(self, value: bool | float | str, *, verify: bool = False, timeout: float | None = None) -> None:
         """Write a value and wait until it is in the device; it is put back after the test.
 
@@ -96,14 +157,19 @@ class Value:
         handle = self._watched()
         sent = check_value(handle.info, value)
         is_first = self._remember()
+        before = handle.snapshot().value
         try:
             self._guarded(lambda: handle.write(sent, timeout), f"{self.path} was written")
         except OperationFailure:
             if is_first and self._device.journal is not None:
                 self._device.journal.forget(self.path)  # refused, so there is nothing to put back
             raise
+        self._device.writes.append(WriteRecord(monotonic(), self.path, before, value))
         if verify:
             self._verify(handle.info, sent, timeout)
+
+    def _settle(self) -> None:
+        self._read_sample(None)
 
     def _remember(self) -> bool:
         """Journal the original before the first write; return whether this was it."""
@@ -111,8 +177,13 @@ class Value:
         if journal is None or self.path in journal:
             return False
         original = self.read()
-        journal.record(self.path, original, lambda: self._watched().write(original))
+        journal.record(self.path, original, lambda timeout: self._put_back(original, timeout))
         return True
+
+    def _put_back(self, original: bool | float, timeout: float | None) -> None:
+        # With a timeout there is no time to watch again; a dead handle refuses at once, with the reason.
+        handle = self._watched() if timeout is None or self._handle is None else self._handle
+        handle.write(original, timeout)
 
     def _verify(self, info: WatchableInfo, sent: bool | float, timeout: float | None) -> None:
         found = self.read(timeout)
@@ -134,6 +205,7 @@ class Value:
             self._is_ours = self._is_ours or self.path not in self._device.raw.watches.watched()
             try:
                 self._handle = self._device.raw.watch(self.path)
+                self._first = self._handle.history.total
             except OperationFailure as exc:
                 if not exc.reason.startswith("Unknown watchable"):
                     raise
@@ -166,13 +238,16 @@ class Value:
 
     def _guarded(self, action: Callable[[], T], doing: str) -> T:
         """Run an action on the handle; if it fails because of device, link or server, say which."""
-        session_id = None if self._handle is None else self._handle.session_id
-        start = monotonic()
+        handle = self._watched()
+        session_id, updates, start = handle.session_id, handle.history.total, monotonic()
         try:
             return action()
         except (InvalidValueError, TimeoutException, OperationFailure, ConnectionError) as exc:
             # A refusal comes at once; what the device left unanswered fails only after a while.
             if isinstance(exc, OperationFailure) and monotonic() - start < QUICK:
+                raise
+            # Where updates came, the device is well; the value was not what the test wanted.
+            if isinstance(exc, TimeoutException) and handle.history.total > updates:
                 raise
             raise explain(self._device.raw, session_id, doing, exc) from exc
 

@@ -1,0 +1,149 @@
+"""Waiting for a value, and watching that it keeps what was promised.
+
+Rule 1: every update the server sent is looked at, also two in one packet; the server's own echo of a write is
+    not one (client/handle.py, Rule 3).
+Rule 2: times between samples are the server's clock where it has one, so that a late packet does not count
+    as a long pause.
+Rule 3: what may not happen (``never``) is checked whenever this thread waits for anything of the device, so a
+    test stops within one update of it.
+"""
+
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING, Self
+
+from pytest_scrutiny.client.deadline import Deadline
+from pytest_scrutiny.client.handle import TimedSample, WatchableHandle
+from pytest_scrutiny.errors import TimeoutException, UnmetExpectation
+from pytest_scrutiny.hil.matchers import Matcher
+from pytest_scrutiny.hil.story import tell_device, tell_values, tell_writes
+
+if TYPE_CHECKING:
+    from pytest_scrutiny.hil.device import Device
+
+SLICE = 0.25
+"""Seconds between two looks at what may never happen while no update of the awaited value comes."""
+
+
+class Expectation:
+    """One wait for one value: where it began, what it saw, and the story it tells when it fails."""
+
+    def __init__(self, device: "Device", handle: WatchableHandle) -> None:
+        self._device = device
+        self.handle = handle
+        self.path = handle.info.path
+        self.start = handle.history.total
+        self._next = self.start
+        self._began = monotonic()
+
+    def more(self, deadline: Deadline) -> list[TimedSample]:
+        """Return the samples that came since the last call, at least one.
+
+        :raises TimeoutException: if none comes in time.
+        """
+        while True:
+            self._device.check_watchers()
+            try:
+                fresh = self.handle.wait_samples(self._next, Deadline(min(SLICE, deadline.remaining())))
+            except TimeoutException:
+                if deadline.has_passed:
+                    raise
+                continue
+            self._next = fresh[-1].number + 1
+            return fresh
+
+    def story(self, sentence: str) -> str:
+        """Return the text of a failure: what was expected, and what was seen instead."""
+        lines = [
+            sentence,
+            *tell_values(self.handle, self.handle.samples(self.start)),
+            *tell_writes(self._device.writes, self._began),
+            *tell_device(self._device.raw.get_server_status(), self.handle.session_id),
+        ]
+        return "\n  ".join(lines)
+
+
+def wait_for(expectation: Expectation, matcher: Matcher, timeout: float, hold: float) -> bool | float:
+    """Return the first value that matches, or the one with which it has matched for ``hold`` seconds.
+
+    :raises TimeoutException: with the story, if that does not happen in time.
+    """
+    deadline = Deadline(timeout)
+    since: float | None = None
+    while True:
+        try:
+            fresh = expectation.more(deadline)
+        except TimeoutException:
+            held = f" (hold {hold:.2f} s)" if hold else ""
+            sentence = f"{expectation.path} did not reach {matcher!r} within {timeout:.2f} s{held}"
+            raise TimeoutException(expectation.story(sentence)) from None
+        for _, time_us, sample in fresh:
+            if sample.value is None or not matcher.matches(sample.value):
+                since = None
+                continue
+            since = time_us if since is None else since
+            if time_us - since >= hold * 1e6:
+                return sample.value
+
+
+def stays(expectation: Expectation, matcher: Matcher, duration: float, patience: float) -> None:
+    """Return after ``duration`` seconds in which every value matched.
+
+    :param patience: seconds without any update after which nothing can be said.
+    :raises UnmetExpectation: with the story, at the first value that does not match.
+    :raises TimeoutException: if no updates come.
+    """
+    first: float | None = None
+    while True:
+        try:
+            fresh = expectation.more(Deadline(patience))
+        except TimeoutException:
+            sentence = f"{expectation.path} could not be seen to stay {matcher!r}: no update came"
+            raise TimeoutException(expectation.story(f"{sentence} for {patience:.2f} s")) from None
+        for _, time_us, sample in fresh:
+            first = time_us if first is None else first
+            if sample.value is None or not matcher.matches(sample.value):
+                sentence = f"{expectation.path} did not stay {matcher!r} for {duration:.2f} s"
+                after = f": it left after {(time_us - first) / 1e6:.3f} s"
+                raise UnmetExpectation(expectation.story(sentence + after))
+            if time_us - first >= duration * 1e6:
+                return
+
+
+class Never:
+    """Watches, while its block runs, that a value never matches.
+
+    :param settle: called at the end for one more sample, so that what happened last is seen too.
+    """
+
+    def __init__(
+        self, device: "Device", handle: WatchableHandle, matcher: Matcher, settle: Callable[[], None]
+    ) -> None:
+        self._device = device
+        self._expectation = Expectation(device, handle)
+        self._matcher = matcher
+        self._settle = settle
+        self._seen = self._expectation.start
+
+    def __enter__(self) -> Self:
+        self._device.watchers.append(self)
+        return self
+
+    def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
+        self._device.watchers.remove(self)
+        if exc_type is None:
+            self._settle()
+            self.check()
+
+    def check(self) -> None:
+        """Raise if a value matched since the last check.
+
+        :raises UnmetExpectation: with the story.
+        """
+        handle = self._expectation.handle
+        samples = handle.samples(self._seen)
+        self._seen = handle.history.total
+        for sample in samples:
+            if sample.value is not None and self._matcher.matches(sample.value):
+                sentence = f"{handle.info.path} was {sample.value!r}; expected never {self._matcher!r}"
+                raise UnmetExpectation(self._expectation.story(sentence))

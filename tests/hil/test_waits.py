@@ -1,0 +1,218 @@
+"""Waits on the fake's power supply, and what they say when they fail."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pytest_scrutiny.client.client import ScrutinyClient
+from pytest_scrutiny.errors import BadEnumError, DeviceLostError, TimeoutException, UnmetExpectation
+from pytest_scrutiny.fakeserver.server import FakeServer
+from pytest_scrutiny.hil.device import Device
+from pytest_scrutiny.hil.journal import Journal
+from pytest_scrutiny.hil.matchers import above, below, between
+from pytest_scrutiny.hil.story import sparkline
+from tests.clock import MS, SECOND
+
+STATE, VOLTAGE, SPEED = "/psu/state", "/psu/voltage", "/motor/speed"
+
+
+@pytest.fixture(params=["0.3.0", "0.16.0"])
+def fake(request: pytest.FixtureRequest) -> Iterator[FakeServer]:
+    """A started fake, without and with a server clock."""
+    with FakeServer(request.param) as fake:
+        yield fake
+
+
+@pytest.fixture
+def device(fake: FakeServer) -> Iterator[Device]:
+    """The fake's device, ready."""
+    with ScrutinyClient().connect(fake.host, fake.port) as client:
+        client.wait_server_status(lambda info: info.sfd is not None, 5 * SECOND, "no SFD was loaded")
+        yield Device(client, Journal())
+
+
+def test_a_voltage_that_comes_up_is_waited_for(device: Device) -> None:
+    device["/app/run"].write(True)
+    reached = device[VOLTAGE].wait(between(4.75, 5.25), timeout=5 * SECOND, hold=50 * MS)
+
+    assert 4.75 <= reached <= 5.25
+    assert device[STATE].wait(2, timeout=5 * SECOND) == 2
+
+
+def test_what_is_so_already_needs_one_more_sample_only(fake: FakeServer, device: Device) -> None:
+    assert device[SPEED].wait(-100, timeout=5 * SECOND) == -100
+
+
+def test_the_servers_echo_of_a_write_does_not_end_a_wait(device: Device) -> None:
+    """The firmware owns the voltage: it is 0 again at the next look, whatever the server says meanwhile."""
+    voltage = device[VOLTAGE]
+    voltage.write(20.0)
+    with pytest.raises(TimeoutException, match=r"did not reach above\(19\) within"):
+        voltage.wait(above(19), timeout=100 * MS)
+
+
+def test_hold_asks_for_an_unbroken_time(fake: FakeServer, device: Device) -> None:
+    speed = device[SPEED]
+    speed.read()
+    fake.set(SPEED, 7)
+    seen = speed.wait(7, timeout=5 * SECOND, hold=60 * MS)
+    history = [sample.value for sample in speed.history]
+
+    assert seen == 7
+    assert history.count(7) >= 3
+
+
+def test_a_wait_that_fails_tells_the_story(fake: FakeServer, device: Device) -> None:
+    device["/app/run"].write(True)
+    with pytest.raises(TimeoutException) as caught:
+        device[VOLTAGE].wait(above(6), timeout=0.3, hold=0.1)
+    lines = str(caught.value).splitlines()
+
+    assert lines[0] == "/psu/voltage did not reach above(6) within 0.30 s (hold 0.10 s)"
+    assert re.fullmatch(r"  last     [\d.]+   \d+ ms old   \d+ updates seen   Valid", lines[1])
+    assert re.fullmatch(r"  range    [\d.e-]+ \.\. [\d.]+   [▁▂▃▄▅▆▇█]+", lines[2])
+    assert re.fullmatch(r"  writes   -0\.\d{3} s  /app/run  False → True", lines[3])
+    session = (device.session_id or "")[:8]
+    assert lines[4] == f"  device   Simulated PSU  firmware 5c7a71fa…  session {session} (unchanged)"
+    assert len(lines) == 5
+    assert caught.value.category == "test"
+
+
+def test_a_wait_without_any_update_says_so(fake: FakeServer, device: Device) -> None:
+    device[SPEED].read()
+    fake.hang()
+    with pytest.raises(TimeoutException) as caught:
+        device[SPEED].wait(5, timeout=100 * MS)
+
+    assert "last     no update came meanwhile (the latest " in str(caught.value)
+    assert caught.value.category == "device"
+
+
+def test_a_wait_ends_when_the_device_goes(fake: FakeServer, device: Device) -> None:
+    calls: list[float] = []
+
+    def unplug_at_the_second_look(value: float) -> bool:
+        calls.append(value)
+        if len(calls) == 2:
+            fake.unplug()
+        return False
+
+    with pytest.raises(DeviceLostError, match="the device went away while /motor/speed was waited for"):
+        device[SPEED].wait(unplug_at_the_second_look, timeout=60 * SECOND)
+
+
+def test_an_enum_is_waited_for_by_name(fake: FakeServer, device: Device) -> None:
+    if not fake.dialect.watch_has_enum:
+        with pytest.raises(BadEnumError, match="it has no enum"):
+            device[STATE].wait("DONE_OK", timeout=1)
+    else:
+        device["/app/run"].write(True)
+        device[STATE].wait("DONE_OK", timeout=5 * SECOND)
+        with pytest.raises(TimeoutException) as caught:
+            device[STATE].wait("FAULT", timeout=50 * MS)
+        assert "/psu/state did not reach 'FAULT' (3) within 0.05 s" in str(caught.value)
+        assert "last     DONE_OK (2)" in str(caught.value)
+
+
+def test_staying_returns_when_the_time_is_over(device: Device) -> None:
+    device[SPEED].stays(-100, for_=50 * MS)
+
+
+def test_leaving_is_told_at_once(fake: FakeServer, device: Device) -> None:
+    device["/app/run"].write(True)
+    with pytest.raises(
+        UnmetExpectation, match=r"did not stay below\(2\) for 60\.00 s: it left after 0\.\d{3} s"
+    ):
+        device[VOLTAGE].stays(below(2), for_=60)
+
+
+def test_staying_without_updates_is_a_timeout(fake: FakeServer, device: Device) -> None:
+    device[SPEED].read()
+    device.raw.timeout = 50 * MS
+    fake.hang()
+    with pytest.raises(
+        TimeoutException, match=r"/motor/speed could not be seen to stay -100: no update came"
+    ):
+        device[SPEED].stays(-100, for_=60)
+
+
+def test_what_never_happens_passes(device: Device) -> None:
+    with device[VOLTAGE].never(above(30)):
+        device["/app/run"].write(True)
+        device[VOLTAGE].wait(above(4), timeout=5 * SECOND)
+
+
+def test_what_may_never_happen_stops_the_next_wait(device: Device) -> None:
+    voltage = device[VOLTAGE]
+    voltage.read()
+
+    def provoke() -> None:
+        with voltage.never(above(2)):
+            device["/app/run"].write(True)
+            device[SPEED].wait(12345, timeout=60 * SECOND)
+
+    with pytest.raises(UnmetExpectation, match=r"/psu/voltage was [\d.]+; expected never above\(2\)"):
+        provoke()
+    assert device.watchers == []
+
+
+def test_what_may_never_happen_is_found_at_the_end_of_the_block(fake: FakeServer, device: Device) -> None:
+    speed = device[SPEED]
+
+    def provoke() -> None:
+        with speed.never(999):
+            fake.set(SPEED, 999)
+
+    with pytest.raises(UnmetExpectation, match=r"/motor/speed was 999; expected never 999"):
+        provoke()
+
+
+def test_an_error_in_the_block_is_not_hidden_by_never(device: Device) -> None:
+    def provoke() -> None:
+        with device[SPEED].never(-100):
+            raise KeyError("the test's own")
+
+    with pytest.raises(KeyError):
+        provoke()
+
+
+def test_a_change_is_expected(fake: FakeServer, device: Device) -> None:
+    with device[SPEED].expect_change(timeout=5 * SECOND):
+        fake.set(SPEED, 1)
+    with (
+        pytest.raises(TimeoutException, match=r"/motor/speed did not reach anything but 1 within"),
+        device[SPEED].expect_change(timeout=50 * MS),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda value: value.wait(1, timeout=-1), ValueError),
+        (lambda value: value.wait(1, timeout="soon"), TypeError),
+        (lambda value: value.wait(1, timeout=1, hold=float("nan")), ValueError),
+        (lambda value: value.stays(1, for_=None), TypeError),
+    ],
+)
+def test_times_are_checked(device: Device, call: Callable[[object], object], error: type[Exception]) -> None:
+    with pytest.raises(error, match="expected"):
+        call(device[SPEED])
+
+
+@pytest.mark.parametrize(
+    ("numbers", "bars"),
+    [
+        ([0.0, 1.0], "▁█"),
+        ([float(n) for n in range(8)], "▁▂▃▄▅▆▇█"),
+        ([1.0, 1.0], "▁▁"),
+        ([-1.7e308, 1.7e308], ""),
+    ],
+)
+def test_a_course_is_shown_in_bars(numbers: list[float], bars: str) -> None:
+    assert sparkline(numbers) == bars
+
+
+def test_a_long_course_fits_a_line() -> None:
+    assert len(sparkline([float(n) for n in range(10_000)])) <= 24
