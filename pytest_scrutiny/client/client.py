@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
+from pytest_scrutiny.client.memory import MemoryBoard, MemoryCommands
+from pytest_scrutiny.client.probe import ProbeCommands
 from pytest_scrutiny.client.request import Message
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.status import StatusBoard, StatusCommands
@@ -22,7 +24,7 @@ from pytest_scrutiny.protocol.fields import Fields
 MessageCallback = Callable[["ScrutinyClient", Message], None]
 
 
-class ScrutinyClient(StatusCommands, WatchCommands):
+class ScrutinyClient(StatusCommands, WatchCommands, MemoryCommands, ProbeCommands):
     """A client of a Scrutiny server of any release; it can connect again after a disconnect.
 
     Its methods may be called from any thread; connect and disconnect from one at a time.
@@ -50,6 +52,7 @@ class ScrutinyClient(StatusCommands, WatchCommands):
         self._session: Session | None = None
         self._board: StatusBoard | None = None
         self._watches: WatchBoard | None = None
+        self._memory: MemoryBoard | None = None
         self._is_connecting = False
 
     def __repr__(self) -> str:
@@ -98,6 +101,7 @@ class ScrutinyClient(StatusCommands, WatchCommands):
         session = Session(open_link(hostname, port, deadline, transport), self._message_callback())
         writes = WriteBoard(session)
         self._watches = WatchBoard(session, writes, self.write_timeout)
+        self._memory = MemoryBoard(session)
         self._board = StatusBoard(session)
         self._board.on_report = self._watches.notice_report
         self.hostname, self.port, self._session = hostname, port, session
@@ -126,8 +130,13 @@ class ScrutinyClient(StatusCommands, WatchCommands):
                 return self.session.wait_for(lambda: board.latest, deadline, "no server status came")
         except TimeoutException as exc:
             raise ConnectTimeout(
-                f"cannot connect to {self.hostname}:{self.port}: {exc}; expected one at once. "
-                "Check that the server is not overloaded, or give connect more time."
+                f"cannot connect to {self.hostname}:{self.port}: {exc}; expected one at once. Check that the "
+                "server is not overloaded, nor loading a large firmware description; or give it more time."
+            ) from exc
+        except ConnectionError as exc:
+            raise type(exc)(
+                f"cannot connect to {self.hostname}:{self.port}: {exc}; expected a server status. "
+                "Look into the server's log, and check any tunnel or proxy on the way."
             ) from exc
 
     def disconnect(self) -> None:
@@ -176,6 +185,13 @@ class ScrutinyClient(StatusCommands, WatchCommands):
         self.session  # noqa: B018 - raises if there is none
         assert self._watches is not None
         return self._watches
+
+    @property
+    def memory(self) -> MemoryBoard:
+        """The connection's memory accesses; for this package's own use."""
+        self.session  # noqa: B018 - raises if there is none
+        assert self._memory is not None
+        return self._memory
 
     def echo(self, payload: str, timeout: float | None = None) -> str:
         """Return what the server returns for ``payload``: a round trip that needs no device."""

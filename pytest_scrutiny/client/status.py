@@ -40,12 +40,17 @@ _HISTORY = (
     256  # published statuses kept for waits: a burst is 3, so this is many seconds of the busiest server
 )
 
+_SESSIONS = (
+    64  # device sessions kept: one is told from a reset, many are a link or a server that cannot hold one
+)
+
 
 class StatusBoard:
     """The statuses of one session.
 
     :ivar latest: the last one published; None before the first.
     :ivar published: how many were published.
+    :ivar session_ids: the device sessions that were reported, oldest first; some are too short to be published.
     :ivar on_report: called with every report on the reader thread, with ``changed`` held.
     """
 
@@ -54,6 +59,7 @@ class StatusBoard:
         self.latest: ServerInfo | None = None
         self.published = 0
         self.reports = 0
+        self.session_ids: deque[str | None] = deque(maxlen=_SESSIONS)
         self.on_report: Callable[[StatusReport], None] = lambda _: None
         self._history: deque[tuple[int, int, ServerInfo]] = deque(maxlen=_HISTORY)
         self._report: StatusReport | None = None
@@ -93,6 +99,8 @@ class StatusBoard:
         if self.reports:  # what was asked with the first status is still to be answered
             self._asked.clear()
         self.reports += 1
+        if report.session_id not in (None, *self.session_ids):
+            self.session_ids.append(report.session_id)
         self._report = report
         self._is_published = False
         self.on_report(report)

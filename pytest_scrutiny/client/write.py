@@ -2,8 +2,7 @@
 
 Rule 1: what does not fit is refused here. A server clamps integers in silence, and one that must store more
     than a float32 can hold ends its process (0.16.0, observed).
-Rule 2: completions of other clients' writes arrive too and are ignored. A completion can come before the
-    reply that tells its token, so the last few unknown ones are kept.
+Rule 2: completions of other clients' writes arrive too and are ignored.
 
 PYTEST_DONT_REWRITE
 """
@@ -11,13 +10,13 @@ PYTEST_DONT_REWRITE
 import difflib
 import math
 import operator
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import SupportsFloat, SupportsIndex
 
 from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.client.request import Message, Request
 from pytest_scrutiny.client.session import Session
+from pytest_scrutiny.client.tokens import TokenInbox
 from pytest_scrutiny.errors import BadEnumError, OperationFailure
 from pytest_scrutiny.model.values import FLOAT32_MAX, FLOAT64_MAX, EmbeddedDataType, UnknownValue
 from pytest_scrutiny.model.watch import AliasDetails, VariableDetails, WatchableInfo
@@ -31,8 +30,6 @@ from pytest_scrutiny.protocol.write import (
     encode_write,
 )
 
-_STRANGERS = 64  # unknown completions kept; a reply is at most a few messages behind its completion
-
 
 class WriteBoard:
     """The writes under way on one connection.
@@ -44,8 +41,7 @@ class WriteBoard:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._ours: dict[str, dict[int, WriteCompletion]] = {}
-        self._strangers: OrderedDict[str, dict[int, WriteCompletion]] = OrderedDict()
+        self._inbox: TokenInbox[WriteCompletion] = TokenInbox()
         self.completed = 0
         self.completed_us: float | None = None
         self.on_completion: Callable[[], None] = lambda: None
@@ -69,30 +65,26 @@ class WriteBoard:
             )
         finally:
             self._session.forget(request_id)
-            completions = self._ours.pop(request.result or "", {})
+            with self._session.changed:
+                completions = self._inbox.take(request.result or "")
         if request.error is not None:
             raise request.error
         return [completions[index] for index in range(len(updates))]
 
     def _expect(self, message: Fields) -> str:
         token, _ = decode_write_reply(message)
-        self._ours[token] = self._strangers.pop(token, {})
+        self._inbox.expect(token)
         return token
 
     def _is_complete(self, request: Request[str], count: int) -> bool:
-        return request.is_done and len(self._ours[request.result or ""]) == count
+        return request.is_done and self._inbox.count(request.result or "") == count
 
     def _digest(self, message: Message) -> None:
         completion = decode_write_completion(Fields(message, WRITE_COMPLETION))
         self.completed += 1
         if completion.server_time_us is not None:
             self.completed_us = completion.server_time_us
-        if completion.token in self._ours:
-            self._ours[completion.token][completion.batch_index] = completion
-        else:
-            self._strangers.setdefault(completion.token, {})[completion.batch_index] = completion
-            if len(self._strangers) > _STRANGERS:
-                self._strangers.popitem(last=False)
+        self._inbox.put(completion.token, completion, completion.batch_index)
         self.on_completion()
 
 

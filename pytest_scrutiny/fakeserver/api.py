@@ -14,11 +14,14 @@ PYTEST_DONT_REWRITE
 import logging
 from collections.abc import Mapping
 
+import attrs
+
 from pytest_scrutiny.fakeserver import status, watch, write
 from pytest_scrutiny.fakeserver.device import RPV, Alias, SimulatedDevice, Variable
-from pytest_scrutiny.fakeserver.link import Change, DeviceLink, Timing
+from pytest_scrutiny.fakeserver.link import DEFAULT_LINK, Change, DeviceLink, Timing
 from pytest_scrutiny.fakeserver.state import Command, Refused, Request, State
 from pytest_scrutiny.fakeserver.watchables import Client, Message
+from pytest_scrutiny.model.link import DeviceLinkInfo
 from pytest_scrutiny.protocol.dialect import Dialect
 
 logger = logging.getLogger(__name__)
@@ -42,9 +45,12 @@ class Api:
         now: float,
         epoch: float = 0.0,
         timing: Timing | None = None,
+        link: DeviceLinkInfo = DEFAULT_LINK,
     ) -> None:
         self._now = now
-        self._state = State(dialect, device, timing or Timing(), self._follow, now=now, epoch=epoch)
+        self._state = State(
+            dialect, device, timing or Timing(), self._follow, now=now, epoch=epoch, link=link
+        )
         device.advance(now)
 
     @property
@@ -56,6 +62,21 @@ class Api:
     def link(self) -> DeviceLink:
         """The way to the device: to plug and unplug it, and to see what the server knows of it."""
         return self._state.link
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether requests have to wait: real servers read none while they load a firmware description."""
+        return self._state.link.is_loading
+
+    def set_link(self, info: DeviceLinkInfo, now: float) -> None:
+        """Use another link, as a client's ``set_link_config`` does; or let the present one break or heal.
+
+        That is nothing anybody configured: what is pushed then is what becomes of the device.
+        """
+        if attrs.evolve(self.link.info, operational=info.operational) == info:
+            self.link.configure(info, now)
+        else:
+            status.use_link(self._state, info, now)
 
     # Clients
 

@@ -12,26 +12,27 @@ from types import FrameType
 
 import attrs
 
-from pytest_scrutiny.errors import ConnectionError
+from pytest_scrutiny.errors import ConnectionError, NameNotFoundError
+from pytest_scrutiny.fakeserver.faults import FAULTS, Fault, make_fault
+from pytest_scrutiny.fakeserver.link import DEAD_LINK, DEFAULT_LINK, NO_LINK
 from pytest_scrutiny.fakeserver.loop import Loop
 from pytest_scrutiny.fakeserver.profiles import PROFILES, make_device
 from pytest_scrutiny.fakeserver.server import FakeServer
 from pytest_scrutiny.model.status import SupportedFeatureMap
 from pytest_scrutiny.protocol.dialect import LATEST, RELEASES
 
+LINKS = {"udp": DEFAULT_LINK, "none": NO_LINK, "dead": DEAD_LINK}
 FEATURES = tuple(field.name for field in attrs.fields(SupportedFeatureMap))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; return the process's exit code."""
-    options = _make_parser().parse_args(arguments)
-    server = FakeServer(
-        options.release,
-        options.host,
-        port=options.port,
-        device=make_device(options.profile, without=options.without),
-        ready_delay=None if options.unplugged else options.delay_ready,
-    )
+    parser = _make_parser()
+    options = parser.parse_args(arguments)
+    try:
+        server = _make_server(options)
+    except ValueError as exc:
+        parser.error(str(exc))
     try:
         loop = server.listen()
     except ConnectionError as exc:
@@ -48,6 +49,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         loop.run()
     return 0
+
+
+def _make_server(options: argparse.Namespace) -> FakeServer:
+    return FakeServer(
+        options.release,
+        options.host,
+        port=options.port,
+        device=make_device(options.profile, without=options.without),
+        ready_delay=None if options.unplugged else options.delay_ready,
+        link=LINKS[options.link],
+        faults=options.fault,
+    )
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -72,6 +85,14 @@ def _make_parser() -> argparse.ArgumentParser:
         "--delay-ready", type=_seconds, default=0.0, metavar="SECONDS", help="until the device is ready"
     )
     parser.add_argument("--unplugged", action="store_true", help="no device at all")
+    parser.add_argument(
+        "--link", choices=list(LINKS), default="udp",
+        help="the server's way to its device: none configured, or one that cannot be opened",
+    )  # fmt: skip
+    parser.add_argument(
+        "--fault", type=_fault, action="append", default=[], metavar="NAME[:ARGUMENT,…]",
+        help=f"what goes wrong on every connection; may be repeated: {', '.join(FAULTS)}",
+    )  # fmt: skip
     return parser
 
 
@@ -99,6 +120,13 @@ def _features(text: str) -> list[str]:
                 f"{name!r} is no feature; expected some of {', '.join(FEATURES)}"
             )
     return names
+
+
+def _fault(text: str) -> Fault:
+    try:
+        return make_fault(text)
+    except (NameNotFoundError, ValueError) as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
 
 
 def _is_loopback(host: str) -> bool:

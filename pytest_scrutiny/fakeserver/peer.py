@@ -5,11 +5,16 @@ PYTEST_DONT_REWRITE
 
 import contextlib
 import logging
+import os
 import socket
+import struct
+from typing import Literal, TypeAlias
 
 from pytest_scrutiny.errors import ConnectionError
 from pytest_scrutiny.fakeserver.api import Api
-from pytest_scrutiny.fakeserver.watchables import Client
+from pytest_scrutiny.fakeserver.faults import Fault
+from pytest_scrutiny.fakeserver.lane import Lane
+from pytest_scrutiny.fakeserver.watchables import Client, Message
 from pytest_scrutiny.protocol.connection import ServerConnection
 from pytest_scrutiny.protocol.framing import MTU, DatagramFraming
 
@@ -20,18 +25,30 @@ MOST_OWED = 8 << 20
 
 _CHUNK = 1 << 16
 
+Ending: TypeAlias = Literal["farewell", "end", "reset"]
+"""How a connection ends: as the release's server does, as the end of the stream, or as a reset."""
+
+
+def _linger(*, resets: bool) -> bytes:
+    return struct.pack("hh" if os.name == "nt" else "ii", resets, 0)
+
 
 class Peer:
-    """One client: its socket, its framing, and the bytes it is owed. Nothing here blocks.
+    """One client: its socket, its framing, its faults, and the bytes it is owed. Nothing here blocks.
 
     :ivar sock: non-blocking.
+    :ivar lane: its faults, and the bytes.
     """
 
-    def __init__(self, sock: socket.socket, api: Api) -> None:
+    def __init__(self, sock: socket.socket, api: Api, faults: tuple[Fault, ...] = ()) -> None:
         self.sock = sock
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # From 0.12 on a real server's farewell is a reset of the connection.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _linger(resets=api.dialect.resets_on_close))
         self._api = api
         self._client = Client()
-        self._owed = bytearray()
+        self.lane = Lane(api.dialect.transport, faults)
         self._is_closing = False
         self._is_upgraded = api.dialect.transport == "tcp"
         if self._is_upgraded:
@@ -46,7 +63,7 @@ class Peer:
     @property
     def is_owed(self) -> bool:
         """Whether bytes wait for the socket to take them."""
-        return bool(self._owed)
+        return bool(self.lane.owed)
 
     def receive(self, now: float) -> bool:
         """Take what the client sent; return whether the connection goes on."""
@@ -60,7 +77,7 @@ class Peer:
             return False
         self._connection.receive_data(data)
         self._digest(now)
-        self._owed += self._connection.data_to_send()
+        self.lane.send_bytes(self._connection.data_to_send(), now)
         return True
 
     def _digest(self, now: float) -> None:
@@ -69,33 +86,54 @@ class Peer:
             self._is_closing = self._upgrade.is_refused
             if not self._is_upgraded:
                 return
-            self._owed += self._connection.data_to_send()
+            self.lane.send_bytes(self._connection.data_to_send(), now)
         try:
             for value in self._connection.values():
-                self._api.receive(self._client, value, now)
+                if self._admit(value):
+                    self._api.receive(self._client, value, now)
         except ConnectionError as exc:
             logger.debug("= a client is gone: %s", exc)
             self._is_closing = True
 
-    def flush(self) -> bool:
+    def _admit(self, value: object) -> bool:
+        """Return whether no fault keeps a request from the server."""
+        data = value if isinstance(value, dict) else {}
+        command = data.get("cmd", "")
+        arrival = self.lane.admit(command)
+        if arrival is None:
+            return True
+        if not arrival.is_swallowed and arrival.refusal is not None:
+            error: Message = ("error", data.get("reqid"), {"request_cmd": command, "msg": arrival.refusal})
+            self._client.outbox.append(error)
+            return False
+        return not arrival.is_swallowed
+
+    def flush(self, now: float) -> bool:
         """Send what is owed, as far as the socket takes it; return whether the connection goes on."""
         messages = self._api.take(self._client)
+        lane = self.lane
         try:
             if not self._is_closing:
                 for message in messages:
-                    self._owed += self._encode(*message)
-            while self._owed:
-                del self._owed[: self.sock.send(memoryview(self._owed)[:_CHUNK])]
+                    lane.send(message, self._encode, now)
+            while lane.take_due(now):
+                del lane.owed[: self.sock.send(memoryview(lane.owed)[:_CHUNK])]
         except BlockingIOError:
-            if len(self._owed) <= MOST_OWED:
-                return True
-            logger.warning("! dropped a client that did not read %d bytes", len(self._owed))
-            return False
+            return self._may_wait()
         except OSError:  # the peer is gone; so is a WebSocket that it has closed
             return False
-        return not self._is_closing
+        if lane.size:
+            return self._may_wait()
+        return not (self._is_closing or lane.is_ending)
 
-    def _encode(self, command: str, request_id: object, fields: dict[str, object]) -> bytes:
+    def _may_wait(self) -> bool:
+        if self.lane.size <= MOST_OWED:
+            return True
+        logger.warning("! dropped a client that did not read %d bytes", self.lane.size)
+        return False
+
+    def _encode(self, message: Message) -> bytes:
+        command, request_id, fields = message
         try:
             return self._connection.encode_message(command, request_id, fields)
         except ValueError as exc:  # larger than a server sends
@@ -104,9 +142,15 @@ class Peer:
                 "error", request_id, {"request_cmd": command, "msg": "Internal error"}
             )
 
-    def close(self) -> None:
-        """Close the socket, with a farewell if the socket takes it at once."""
+    def close(self, ending: Ending = "farewell") -> None:
+        """Close the socket; a farewell is sent if the socket takes it at once."""
         self._api.close(self._client)
         with contextlib.suppress(ConnectionError, OSError):
-            self.sock.send(self._connection.encode_close())
+            if ending == "farewell" and not self.lane.is_over:
+                self.sock.send(self._connection.encode_close())
+            elif ending == "reset":
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _linger(resets=True))
+            else:
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _linger(resets=False))
+                self.sock.shutdown(socket.SHUT_WR)
         self.sock.close()

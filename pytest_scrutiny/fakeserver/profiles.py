@@ -141,8 +141,14 @@ PROFILES: Mapping[str, Profile] = MappingProxyType({
         sfd=None,
         # The firmware runs all the same; only nobody knows the names of its variables.
     ),
+    "foreign": attrs.evolve(
+        PLAIN,
+        display_name="Simulated PSU, rebuilt",
+        firmware_id="5c7a71fa0c0de000deadbeefcafe0002",  # the description is of the build before
+    ),
 })  # fmt: skip
-"""``{name: device}``: ``bare`` has memory_write only, ``sealed`` all but that, ``nameless`` RPVs only."""
+"""``{name: device}``: ``bare`` has memory_write only, ``sealed`` all but that, ``nameless`` RPVs only,
+``foreign`` too, for the one firmware description on the server is another firmware's."""
 
 
 def make_device(profile: str = "plain", *, without: Iterable[str] = ()) -> SimulatedDevice:

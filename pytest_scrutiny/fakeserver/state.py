@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import attrs
 
 from pytest_scrutiny.fakeserver.device import SimulatedDevice
-from pytest_scrutiny.fakeserver.link import Change, DeviceLink, Timing
+from pytest_scrutiny.fakeserver.link import DEFAULT_LINK, Change, DeviceLink, Timing
 from pytest_scrutiny.fakeserver.watchables import Client, Entry, Watchables
+from pytest_scrutiny.model.link import DeviceLinkInfo
 from pytest_scrutiny.protocol.dialect import Dialect
 
 
@@ -48,10 +49,11 @@ class State:
         *,
         now: float,
         epoch: float,
+        link: DeviceLinkInfo = DEFAULT_LINK,
     ) -> None:
         self.dialect = dialect
         self.device = device
-        self.link = DeviceLink(device, timing, tell)
+        self.link = DeviceLink(device, timing, tell, link)
         self.watchables = Watchables(device, dialect, timing, self.stamp)
         self.clients: list[Client] = []
         self.writes: list[PendingWrite] = []

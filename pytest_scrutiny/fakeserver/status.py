@@ -5,7 +5,7 @@ PYTEST_DONT_REWRITE
 
 from collections.abc import Mapping
 
-from pytest_scrutiny.fakeserver.link import Change
+from pytest_scrutiny.fakeserver.link import NO_LINK, Change
 from pytest_scrutiny.fakeserver.state import Command, Refused, Request, State
 from pytest_scrutiny.model.link import DeviceLinkInfo, DeviceLinkType, UDPLinkConfig
 from pytest_scrutiny.model.status import StatusReport
@@ -104,14 +104,19 @@ def set_link_config(request: Request) -> None:
         raise Refused(f"{_BAD_LINK} Unknown link type none")
     info = _read_link(kind, config)
     request.reply({})
-    request.state.link.configure(info, request.now)
-    push_change(request.state, Change.LINK)
+    use_link(request.state, info, request.now)
+
+
+def use_link(state: State, info: DeviceLinkInfo, now: float) -> None:
+    """Use another link, and push the status if this release's server does so when one is configured."""
+    state.link.configure(info, now)
+    push_change(state, Change.LINK)
 
 
 def _read_link(kind: str, config: Mapping[str, object]) -> DeviceLinkInfo:
     match kind:
         case "none":
-            return DeviceLinkInfo(DeviceLinkType.NONE, None, operational=False, demo_mode=False)
+            return NO_LINK
         case "dummy":
             return DeviceLinkInfo(DeviceLinkType.Dummy, None, operational=True, demo_mode=False)
         case "udp":

@@ -192,3 +192,12 @@ def test_a_hanging_server_does_not_find_a_heap_of_status_requests(
     bench.peer.sock.setblocking(False)
 
     assert bench.peer.sock.recv(65536).count(b"get_server_status") == 1
+
+
+def test_sessions_too_short_to_be_published_are_remembered(bench: Bench) -> None:
+    """While a server loads a description for too long it answers nobody, and loses the device again."""
+    for session in ("1" * 32, None, "2" * 32, "2" * 32, None, "3" * 32):
+        bench.peer.push_status(session)
+    bench.session.wait_for(lambda: bench.board.reports == 6, Deadline(5 * SECOND), "six reports")
+
+    assert list(bench.board.session_ids) == ["1" * 32, "2" * 32, "3" * 32]

@@ -186,7 +186,7 @@ def test_completions_of_others_are_ignored(bench: Bench) -> None:
     bench.peer.sock.sendall(completion(bench, "t", 0))
 
     assert [done.token for done in writing.result()] == ["t"]
-    assert len(bench.writes._strangers) <= 64
+    assert len(bench.writes._inbox._strangers) <= 64
 
 
 def test_a_completion_may_come_before_the_reply(bench: Bench) -> None:
@@ -205,7 +205,7 @@ def test_a_write_that_is_not_completed_ends_in_its_time(bench: Bench) -> None:
     with pytest.raises(TimeoutException) as caught:
         writing.result()
     assert str(caught.value) == "the write of 1 to /v was not completed within 0.03 s"
-    assert not bench.writes._ours
+    assert not bench.writes._inbox._ours
 
 
 def test_a_refused_write_raises_the_servers_reason(bench: Bench) -> None:

@@ -86,6 +86,16 @@ def test_others_on_the_network_are_warned_of(served: list[Served]) -> None:
     assert one.lines[0] == "warning: 0.0.0.0 is not the loopback: others on the network can connect"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="as above")
+def test_a_link_and_faults_can_be_chosen(served: list[Served]) -> None:
+    one = Served("--link", "none", "--fault", "internal_error:echo", "--fault", "one_byte")
+    served.append(one)
+
+    with Wire(one.twin("0.16.0")) as wire:
+        assert wire.ask("echo", payload="x")["msg"] == "Internal error"
+        assert wire.ask("get_server_status")["device_comm_link"]["link_type"] == "none"
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -98,6 +108,13 @@ def test_others_on_the_network_are_warned_of(served: list[Served]) -> None:
             ["--without", "datalog"],
             "argument --without: 'datalog' is no feature; expected some of memory_write, datalogging, ",
         ),
+        (["--link", "usb"], "argument --link: invalid choice: 'usb' (choose from"),
+        (
+            ["--fault", "garbel"],
+            "argument --fault: there is no fault 'garbel'; expected one of delay, ",
+        ),
+        (["--fault", "cut:x"], "with base 10: 'x'); expected cut:AFTER"),
+        (["--release", "0.3.0", "--fault", "bomb"], "fault 'bomb' cannot happen on websocket; expected one "),
     ],
 )
 def test_a_wrong_argument_is_answered_with_what_is_right(
