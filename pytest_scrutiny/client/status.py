@@ -50,7 +50,7 @@ class StatusBoard:
 
     :ivar latest: the last one published; None before the first.
     :ivar published: how many were published.
-    :ivar session_ids: the device sessions that were reported, oldest first; some are too short to be published.
+    :ivar session_ids: the device sessions that were reported, oldest first; some too short to be published.
     :ivar on_report: called with every report on the reader thread, with ``changed`` held.
     """
 
@@ -92,6 +92,12 @@ class StatusBoard:
         return [
             (count, info) for count, number, info in self._history if count > published and number >= report
         ]
+
+    @property
+    def is_loading_sfd(self) -> bool:
+        """Whether the last report may be of a server that loads an SFD, and so answers nobody for a while."""
+        report = self._report
+        return report is not None and report.session_id is not None and report.sfd_firmware_id is None
 
     def _digest(self, message: Message) -> None:
         report = decode_status(Fields(message, STATUS))
@@ -151,6 +157,8 @@ class StatusBoard:
 
     def _digest_device(self, message: Fields) -> None:
         self._device = decode_device_info_reply(message) or self._device
+        if self._device is not None and self._device.char_bit is not None:
+            self._session.is_server_delayed = False  # it tells since 0.14, and has TCP_NODELAY since 0.12
         self._part_came()
 
     def _digest_sfd(self, message: Fields) -> None:

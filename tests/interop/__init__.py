@@ -1,0 +1,1 @@
+"""Contract tests: the same assertions on the fake server and on released ones; see servers.py."""

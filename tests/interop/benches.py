@@ -1,0 +1,112 @@
+"""A bench is a server and its device; real and fake ones have one handle, so that one test tries both."""
+
+from pathlib import Path
+from typing import Protocol, Self
+
+from pytest_scrutiny.fakeserver.link import Timing
+from pytest_scrutiny.fakeserver.server import FakeServer
+from pytest_scrutiny.model.link import DeviceLinkType
+from tests.interop.servers import EmulatedServer
+
+HOST = "127.0.0.1"
+
+
+class Bench(Protocol):
+    """What a contract test needs of a bench.
+
+    :ivar name: ``fake-0.16.0``, ``real-0.3.0`` …
+    :ivar link_type: what carries the device's protocol.
+    """
+
+    name: str
+    release: str
+    link_type: DeviceLinkType
+
+    @property
+    def port(self) -> int: ...
+
+    def unplug(self) -> None:
+        """Let the device fall silent."""
+
+    def plug(self) -> None:
+        """Let it answer again, in a new session."""
+
+    def reset(self) -> None:
+        """Let it start anew."""
+
+    def switch_feature(self, name: str, is_on: bool) -> None:
+        """Change what the device can do, from its next session on, which begins now."""
+
+    def log(self) -> str:
+        """Return what the server has to say about it."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class RealBench:
+    """A release's own server with its emulated device."""
+
+    link_type = DeviceLinkType.Dummy
+
+    def __init__(self, release: str, home: Path) -> None:
+        self.name = f"real-{release}"
+        self.release = release
+        self._server = EmulatedServer(release, home)
+        self.port = self._server.port
+
+    def unplug(self) -> None:
+        self._server.tell("comm", "off")
+
+    def plug(self) -> None:
+        self._server.tell("comm", "on")
+
+    def reset(self) -> None:
+        self._server.tell("reset")
+
+    def switch_feature(self, name: str, is_on: bool) -> None:
+        self._server.tell("feature", name, "on" if is_on else "off")
+
+    def log(self) -> str:
+        return self._server.log()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.close()
+
+
+class FakeBench:
+    """The bundled fake server, in this process, speaking as a release."""
+
+    link_type = DeviceLinkType.UDP
+
+    def __init__(self, release: str, _home: Path) -> None:
+        self.name = f"fake-{release}"
+        self.release = release
+        # A real server gives a silent device up after 1 s; here nobody learns from waiting that long.
+        self._server = FakeServer(release, timing=Timing(response_timeout=0.25)).start()
+        self.port = self._server.port
+
+    def unplug(self) -> None:
+        self._server.hang()
+
+    def plug(self) -> None:
+        self._server.resume()
+
+    def reset(self) -> None:
+        self._server.reset()
+
+    def switch_feature(self, name: str, is_on: bool) -> None:
+        self._server.set_features(**{name: is_on})
+
+    def log(self) -> str:
+        return f"{self._server.clients} clients"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()

@@ -1,0 +1,260 @@
+"""One release's own server with that release's own emulated device, for as long as stdin is open.
+
+Run by the Python of an environment that holds a release of scrutinydebugger (see servers.py):
+
+    python emulated_server.py PORT PROFILE
+
+Rule 1: stdout has one line, ``READY``, printed when the server listens; its log goes to stderr.
+Rule 2: stdin takes one command a line; a closed stdin ends the process, so that it outlives no test run.
+    ``comm off|on``           the device falls silent, and comes back without its session
+    ``link break|fix``        nothing passes between the server and the device
+    ``reset``                 the device starts anew: first values, new session
+    ``feature NAME on|off``   what the device says it can do, from its next session on; it loses this one
+Rule 3: the server's files go below the home directory: give every process its own.
+Rule 4: the device has the variables, aliases, RPVs and behaviours of the fake server's profile of that name,
+    so that one suite runs on both. The emulated device holds the memory; the simulated one lives in it.
+"""
+
+import importlib
+import json
+import logging
+import os
+import queue
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import scrutiny
+from scrutiny.core.basic_types import EmbeddedDataType, RuntimePublishedValue
+from scrutiny.server.device.device_info import FixedFreqLoop, VariableFreqLoop
+from scrutiny.server.device.emulated_device import EmulatedDevice
+from scrutiny.server.server import ScrutinyServer
+
+from pytest_scrutiny.fakeserver.device import Profile, SimulatedDevice, Variable
+from pytest_scrutiny.fakeserver.profiles import make_device
+from pytest_scrutiny.model.values import EmbeddedDataType as DataType
+
+RELEASE = tuple(int(part) for part in scrutiny.__version__.split(".")[:2])
+
+
+# The firmware description
+
+
+def _type_word(datatype: DataType) -> str:
+    # bool8 was called boolean until 0.13.
+    return "boolean" if datatype is DataType.bool8 and RELEASE < (0, 14) else datatype.name
+
+
+def _without_none(**fields: Any) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _variable_map(variables: tuple[Variable, ...]) -> dict[str, Any]:
+    """Return the part of the description that says where variables lie; each brings a type of its own."""
+    return {
+        "version": 1,
+        "endianness": "little",
+        "type_map": {
+            str(i): {"name": row.datatype.name, "type": _type_word(row.datatype)}
+            for i, row in enumerate(variables)
+        },
+        "variables": {
+            row.path: _without_none(
+                type_id=str(i),
+                addr=row.address,
+                bitoffset=row.bitoffset,
+                bitsize=row.bitsize,
+                enum=None if row.enum is None else i,
+            )
+            for i, row in enumerate(variables)
+        },
+        "enums": {
+            str(i): {"name": row.enum.name, "values": dict(row.enum.vals)}
+            for i, row in enumerate(variables)
+            if row.enum is not None
+        },
+    }
+
+
+def _metadata(profile: Profile) -> dict[str, Any]:
+    assert profile.sfd is not None
+    assert profile.sfd.metadata is not None
+    fields = attrs.asdict(profile.sfd.metadata)
+    timestamp = fields["generation_info"].pop("timestamp")
+    fields["generation_info"]["time"] = timestamp and int(timestamp.timestamp())
+    return fields
+
+
+def _install_sfd(profile: Profile, folder: Path) -> None:
+    """Put the description where the server looks for it once the device has connected."""
+    file = folder / "emulated.sfd"
+    aliases = {
+        row.path: _without_none(target=row.target, gain=row.gain, offset=row.offset, min=row.min, max=row.max)
+        for row in profile.aliases
+    }
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("firmwareid", profile.firmware_id)
+        archive.writestr("metadata.json", json.dumps(_metadata(profile)))
+        archive.writestr("varmap.json", json.dumps(_variable_map(profile.variables)))
+        archive.writestr("alias.json", json.dumps(aliases))
+    place = "scrutiny.core.sfd_storage" if RELEASE < (0, 4) else "scrutiny.server.sfd_storage"
+    importlib.import_module(place).SFDStorage.install(str(file), ignore_exist=True)
+
+
+# The device
+
+
+class Device:
+    """The release's emulated device, moved by the behaviours of a simulated one."""
+
+    def __init__(self, simulated: SimulatedDevice, link: Any) -> None:
+        profile = simulated.profile
+        self._simulated = simulated
+        self._start = profile.memory_start
+        self._size = max(row.address + 8 for row in profile.variables) - self._start
+        self._todo: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._emulated = EmulatedDevice(link)
+        self._emulated.firmware_id = bytes.fromhex(profile.firmware_id)
+        self._emulated.display_name = profile.display_name
+        self._emulated.loops = [FixedFreqLoop(1000, name="1 kHz"), VariableFreqLoop(name="idle loop")]
+        self._publish_rpvs()
+        self._store(self._load_simulated())
+        for name, is_on in attrs.asdict(simulated.features).items():
+            self._switch(name, is_on)
+        self._emulated.add_additional_task(self._live)
+
+    def start(self) -> None:
+        """Power on."""
+        self._emulated.start()
+
+    def post(self, action: Callable[[], None]) -> None:
+        """Do something on the device's own thread, between two of its requests."""
+        self._todo.put(action)
+
+    def be_silent(self, is_silent: bool) -> None:
+        """Stop answering, or answer again."""
+        if is_silent:
+            self._emulated.disable_comm()
+        else:
+            # It still holds the session of before, and would answer "busy" for ever (releases up to 0.9).
+            self._emulated.force_disconnect()
+            self._emulated.enable_comm()
+
+    def break_link(self, is_broken: bool) -> None:
+        """Cut or mend the cable."""
+        self._emulated.link.emulate_broken = is_broken
+
+    def reset(self) -> None:
+        """Start anew."""
+        self._simulated.reboot()
+        self._store(self._load_simulated())
+        self._publish_rpvs()
+        self._emulated.force_disconnect()
+
+    def switch_feature(self, name: str, is_on: bool) -> None:
+        """Change what the device can do; a server asks when a session begins."""
+        self._switch(name, is_on)
+        self._emulated.force_disconnect()
+
+    def _switch(self, name: str, is_on: bool) -> None:
+        self._emulated.supported_features["_64bits" if name == "sixtyfour_bits" else name] = is_on
+
+    def _publish_rpvs(self) -> None:
+        self._emulated.rpvs = {
+            row.rpvid: {
+                "definition": RuntimePublishedValue(
+                    id=row.rpvid, datatype=getattr(EmbeddedDataType, _type_word(row.datatype))
+                ),
+                "value": row.initial,
+            }
+            for row in self._simulated.profile.rpvs
+        }
+        self._emulated.protocol.configure_rpvs([rpv["definition"] for rpv in self._emulated.rpvs.values()])
+
+    def _live(self) -> None:
+        """Let time pass; called on the device's thread about every 10 ms."""
+        while not self._todo.empty():
+            self._todo.get()()
+        before = self._emulated.read_memory(self._start, self._size, check_access_rights=False)
+        self._simulated._memory.write(self._start, before)
+        self._simulated.advance(time.monotonic())
+        after = self._load_simulated()
+        if after != before:
+            self._store(after)
+
+    def _load_simulated(self) -> bytes:
+        return self._simulated._memory.read(self._start, self._size)
+
+    def _store(self, data: bytes) -> None:
+        self._emulated.write_memory(self._start, data, check_access_rights=False)
+
+
+# The process
+
+
+def _make_server(port: int, folder: Path) -> Any:
+    config = {
+        "name": f"emulated {scrutiny.__version__}",
+        "api": {
+            "client_interface_type": "websocket" if RELEASE < (0, 4) else "tcp",
+            "client_interface_config": {"host": "127.0.0.1", "port": port},
+        },
+        "device": {"response_timeout": 1.0, "link_type": "dummy", "link_config": {}},
+    }
+    file = folder / "server.json"
+    file.write_text(json.dumps(config))
+    return ScrutinyServer(str(file))
+
+
+def _obey(device: Device, words: list[str]) -> None:
+    match words:
+        case ["comm", ("on" | "off") as state]:
+            device.post(lambda: device.be_silent(state == "off"))
+        case ["link", ("break" | "fix") as state]:
+            device.post(lambda: device.break_link(state == "break"))
+        case ["reset"]:
+            device.post(device.reset)
+        case ["feature", name, ("on" | "off") as state]:
+            device.post(lambda: device.switch_feature(name, state == "on"))
+        case _:
+            raise ValueError(f"command {words!r} is none; expected one of the module's docstring")
+
+
+def _obey_stdin(device: Device) -> None:
+    for line in sys.stdin:
+        try:
+            _obey(device, line.split())
+        except ValueError:
+            logging.getLogger(__name__).exception("! bad command")
+    os._exit(0)
+
+
+def main(port: int, profile: str) -> None:
+    """Serve until stdin is closed."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    simulated = make_device(profile)
+    _install_sfd(simulated.profile, Path.home())
+    server = _make_server(port, Path.home())
+    device = Device(simulated, server.device_handler.get_comm_link())
+    init = server.init
+
+    def init_and_tell() -> None:
+        init()
+        sys.stdout.write("READY\n")
+        sys.stdout.flush()
+
+    server.init = init_and_tell
+    device.start()
+    threading.Thread(target=_obey_stdin, args=(device,), daemon=True).start()
+    server.run()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])
