@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from pytest_scrutiny.fakeserver import status, watch, write
+from pytest_scrutiny.fakeserver import access, status, watch, write
 from pytest_scrutiny.fakeserver.device import RPV, Alias, SimulatedDevice, Variable
 from pytest_scrutiny.fakeserver.link import DEFAULT_LINK, Change, DeviceLink, Timing
 from pytest_scrutiny.fakeserver.state import Command, Refused, Request, State
@@ -26,7 +26,7 @@ from pytest_scrutiny.protocol.dialect import Dialect
 
 logger = logging.getLogger(__name__)
 
-COMMANDS: Mapping[str, Command] = {**status.COMMANDS, **watch.COMMANDS, **write.COMMANDS}
+COMMANDS: Mapping[str, Command] = {**status.COMMANDS, **watch.COMMANDS, **write.COMMANDS, **access.COMMANDS}
 
 
 class Api:
@@ -101,6 +101,7 @@ class Api:
             self.open(client)
         self._answer(client, value, now)
         write.settle_writes(self._state, now)
+        access.settle_jobs(self._state, now)
 
     def take(self, client: Client) -> list[Message]:
         """Return what a client is to be sent, oldest first, and forget it."""
@@ -144,6 +145,7 @@ class Api:
         state.device.advance(now)
         state.link.advance(now)
         write.settle_writes(state, now)
+        access.settle_jobs(state, now)
         if state.link.is_answering:
             state.watchables.read_due(now)
         for client in state.clients:
@@ -169,5 +171,6 @@ class Api:
                 state.watchables.remove(Variable, Alias)
             case Change.LOST:
                 write.fail_writes(state, self._now)
+                access.fail_jobs(state, self._now)
                 state.watchables.remove(RPV)
         status.push_change(state, change)

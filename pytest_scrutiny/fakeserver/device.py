@@ -116,7 +116,7 @@ class Profile:
     :ivar features: what the device can do unless told otherwise.
     :ivar sfd: None if no firmware description is installed for this firmware: then there are only RPVs.
     :ivar capabilities: what the datalogger can do, where the device has one.
-    :ivar user_command: what answers a user command: subfunction and data in, data out.
+    :ivar user_command: what answers a user command: subfunction and data in, data out, LookupError to refuse.
     """
 
     firmware_id: str
@@ -158,12 +158,13 @@ class SimulatedDevice:
 
     :ivar profile: what it is made of.
     :ivar features: what it can do; a server asks when it connects.
+    :ivar memory: its bytes, without regard to regions.
     """
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         self.features = profile.features
-        self._memory = Memory(profile.memory_start, profile.memory_size, is_big_endian=profile.is_big_endian)
+        self.memory = Memory(profile.memory_start, profile.memory_size, is_big_endian=profile.is_big_endian)
         self._rpvs: dict[int, bool | float] = {}
         rows: tuple[Row, ...] = (*profile.rpvs, *profile.aliases, *profile.variables)
         self._rows: Mapping[str, Row] = {row.path: row for row in rows}
@@ -318,8 +319,8 @@ class SimulatedDevice:
     def _load(self, target: Variable | RPV) -> Reading:
         if isinstance(target, RPV):
             return Reading(self._rpvs[target.rpvid])
-        data = self._memory.read(target.address, target.datatype.get_size_bit() // 8)
-        value = decode_value(target.datatype, data, is_big_endian=self._memory.is_big_endian)
+        data = self.memory.read(target.address, target.datatype.get_size_bit() // 8)
+        value = decode_value(target.datatype, data, is_big_endian=self.memory.is_big_endian)
         if target.bitoffset is not None and target.bitsize is not None:
             field = extract_bits(int(value), target.bitoffset, target.bitsize)
             value = field != 0 if target.datatype.is_bool() else field
@@ -328,14 +329,14 @@ class SimulatedDevice:
     def _store(self, target: Variable | RPV, value: bool | float) -> None:
         bitsize = None if isinstance(target, RPV) else target.bitsize
         value = fit_value(target.datatype, value, bitsize)
-        is_big_endian = self._memory.is_big_endian
+        is_big_endian = self.memory.is_big_endian
         if isinstance(target, RPV):
             data = encode_value(target.datatype, value, is_big_endian=is_big_endian)
             self._rpvs[target.rpvid] = decode_value(target.datatype, data, is_big_endian=is_big_endian)
             return
         if target.bitoffset is not None and bitsize is not None:
-            self._memory.write_bits(
+            self.memory.write_bits(
                 target.address, target.datatype.get_size_bit() // 8, (target.bitoffset, bitsize), int(value)
             )
             return
-        self._memory.write(target.address, encode_value(target.datatype, value, is_big_endian=is_big_endian))
+        self.memory.write(target.address, encode_value(target.datatype, value, is_big_endian=is_big_endian))

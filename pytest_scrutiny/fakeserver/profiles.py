@@ -52,6 +52,16 @@ def settle_voltage(device: SimulatedDevice, before: float, now: float) -> None:
         device.set("/psu/state", settled if is_running else "OFF")
 
 
+def answer_command(subfunction: int, data: bytes) -> bytes:
+    """Answer a user command: 0 gives the firmware's version, 1 gives back what it got.
+
+    :raises LookupError: for any other, which the firmware refuses.
+    """
+    if subfunction not in (0, 1):
+        raise LookupError(f"user command {subfunction} is none; expected 0 or 1")
+    return data if subfunction else b"1.0.0"
+
+
 def warm_up(device: SimulatedDevice, before: float, now: float) -> None:
     """Let the temperature wander around 25 °C."""
     device.set("/psu/temperature", 25.0 + math.sin(now))
@@ -94,6 +104,7 @@ PLAIN = Profile(
         RPV(0x1004, DataType.bool8, True),
     ),
     behaviours=(count_milliseconds, settle_voltage, warm_up),
+    user_command=answer_command,
     sfd=SFDInfo(
         firmware_id=FIRMWARE_ID,
         metadata=SFDMetadata(

@@ -31,12 +31,25 @@ class PendingWrite:
     finish: Callable[[bool, float, str], None]
 
 
+@attrs.frozen
+class Job:
+    """Something that waits for the device; both are called with the present time.
+
+    :ivar run: does it, once the device answers.
+    :ivar fail: ends it, because the device is gone.
+    """
+
+    run: Callable[[float], None]
+    fail: Callable[[float], None]
+
+
 class State:
     """One server.
 
     :ivar epoch: seconds since 1970 at the server's time zero.
     :ivar clients: everybody who is connected.
     :ivar writes: oldest first.
+    :ivar jobs: what else waits for the device, oldest first.
     :param now: the server's time zero, on the clock of every later ``now``.
     """
 
@@ -57,6 +70,7 @@ class State:
         self.watchables = Watchables(device, dialect, timing, self.stamp)
         self.clients: list[Client] = []
         self.writes: list[PendingWrite] = []
+        self.jobs: list[Job] = []
         self.epoch = epoch
         self.received = self.sent = self.invalid = self.unexpected = 0
         self._zero = now
@@ -121,6 +135,11 @@ class Request:
         """Answer; a request may be answered more than once, and later."""
         name = self.state.dialect.reply_name(self.command)
         self.client.outbox.append((name, self.request_id, dict(fields)))
+
+    def refuse(self, text: str) -> None:
+        """Answer with an ``error``, later than a command can raise Refused."""
+        fields: dict[str, object] = {"request_cmd": self.command, "msg": text}
+        self.client.outbox.append(("error", self.request_id, fields))
 
 
 Command: TypeAlias = Callable[[Request], Mapping[str, object] | None]

@@ -1,14 +1,27 @@
 """The device on the bench, as a test sees it."""
 
 import contextlib
+from collections.abc import Callable
+from time import monotonic
+from typing import TypeVar
 
 from pytest_scrutiny.client.client import ScrutinyClient
 from pytest_scrutiny.client.deadline import Deadline
-from pytest_scrutiny.errors import DeviceLostError, ScrutinyError
+from pytest_scrutiny.errors import (
+    ConnectionError,
+    DeviceLostError,
+    OperationFailure,
+    ScrutinyError,
+    TimeoutException,
+)
 from pytest_scrutiny.hil.journal import Journal, WriteRecord
+from pytest_scrutiny.hil.memory import DeviceMemory
+from pytest_scrutiny.hil.resets import QUICK, explain
 from pytest_scrutiny.hil.value import Value
 from pytest_scrutiny.hil.waits import Never
 from pytest_scrutiny.model.status import DeviceInfo, ServerState, SupportedFeatureMap
+
+T = TypeVar("T")
 
 RELEASE_TIMEOUT = 1.0
 """Seconds to stop watching; a server that needs more than milliseconds hangs."""
@@ -29,6 +42,35 @@ class Device:
         self.writes: list[WriteRecord] = []
         self.watchers: list[Never] = []
         self._values: dict[str, Value] = {}
+
+    @property
+    def memory(self) -> DeviceMemory:
+        """The device's memory: ``memory[0x1000:0x1010]``, ``read``, ``write`` and ``read_struct``."""
+        return DeviceMemory(self)
+
+    def command(self, subfunction: int, data: bytes = b"", timeout: float | None = None) -> bytes:
+        """Return what the firmware answers to a user command.
+
+        :param subfunction: 0 to 255; its meaning is the firmware's own.
+        :raises OperationFailure: if the firmware handles no user commands, or refuses this one.
+        """
+        return self.guarded(
+            lambda: self.raw.user_command(subfunction, data, timeout).data,
+            f"user command {subfunction} was asked",
+        )
+
+    def guarded(self, action: Callable[[], T], doing: str) -> T:
+        """Run an action on the device; if it fails because of device, link or server, say which.
+
+        :param doing: what it does, for the text: ``"memory at 0x1000 was read"``.
+        """
+        session_id, start = self.session_id, monotonic()
+        try:
+            return action()
+        except (TimeoutException, OperationFailure, ConnectionError) as exc:
+            if isinstance(exc, OperationFailure) and monotonic() - start < QUICK:
+                raise
+            raise explain(self.raw, session_id, doing, exc) from exc
 
     def check_watchers(self) -> None:
         """Raise if something happened that may never.

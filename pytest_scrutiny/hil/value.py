@@ -21,7 +21,7 @@ from pytest_scrutiny.errors import (
 )
 from pytest_scrutiny.hil.journal import WriteRecord
 from pytest_scrutiny.hil.matchers import Changed, as_matcher
-from pytest_scrutiny.hil.resets import explain
+from pytest_scrutiny.hil.resets import QUICK, explain
 from pytest_scrutiny.hil.waits import Expectation, Never, stays, wait_for
 from pytest_scrutiny.model.values import EmbeddedDataType, WatchableType
 from pytest_scrutiny.model.watch import AliasDetails, Sample, WatchableInfo
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from pytest_scrutiny.hil.device import Device
 
 T = TypeVar("T")
-
-QUICK = 0.3
-"""Seconds: a refused write fails within 0.1, an unanswered one after 0.8 (0.16.0 over UDP, observed)."""
 
 
 class Value:

@@ -35,6 +35,7 @@ class Dialect:
     :ivar names_data_ready: the datalogger's word for "acquired, not yet read".
     :ivar loaded_sfd: the shape of the ``get_loaded_sfd`` reply.
     :ivar installed_sfds: the shape of the ``get_installed_sfd`` reply.
+    :ivar tells_why_no_command: a user command the device cannot do is refused in words.
     :ivar strict_types: true and false are not taken for numbers, an echo must be a string.
     :ivar batched_updates: one message carries all values of one device read; otherwise mostly one each.
     :ivar write_needs_watch: only a client that watches an entry may write it.
@@ -75,6 +76,7 @@ class Dialect:
     completion_time_key: str = "timestamp"
     completion_has_reason: bool = False
     strict_types: bool = False
+    tells_why_no_command: bool = False
     long_ids: bool = True
     pushes_link_change: bool = False
     pushes_datalogging: Literal["never", "known", "always"] = "never"
@@ -138,6 +140,7 @@ _CHANGES: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("0.13.0", {"watch_takes_rate": True}),
     ("0.14.0", {"bool_word": "bool8", "char_bit": True}),
     ("0.15.0", {"update_has_data": True, "completion_has_reason": True}),
+    ("0.16.0", {"tells_why_no_command": True}),
 )  # fmt: skip
 
 COMMANDS: Mapping[str, tuple[str, str | None]] = MappingProxyType({

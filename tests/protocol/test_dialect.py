@@ -38,6 +38,7 @@ FIRST_WITH: dict[str, dict[object, str]] = {
     "completion_time_key": {"timestamp": "0.1.0", "completion_server_time_us": "0.4.1"},
     "completion_has_reason": {False: "0.1.0", True: "0.15.0"},
     "strict_types": {False: "0.1.0", True: "0.9.2"},
+    "tells_why_no_command": {False: "0.1.0", True: "0.16.0"},
     "long_ids": {True: "0.1.0", False: "0.4.1"},
     "pushes_link_change": {False: "0.1.0", True: "0.4.1"},
     "pushes_datalogging": {"never": "0.1.0", "known": "0.4.1", "always": "0.6.0"},

@@ -1,0 +1,81 @@
+"""The device's memory as a test uses it: slices, bytes, structures; writes are put back after the test."""
+
+import struct
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from pytest_scrutiny.errors import OperationFailure
+from pytest_scrutiny.hil.journal import WriteRecord
+
+if TYPE_CHECKING:
+    from pytest_scrutiny.hil.device import Device
+
+
+class DeviceMemory:
+    """The memory of a device, by address in bytes."""
+
+    def __init__(self, device: "Device") -> None:
+        self._device = device
+
+    def __getitem__(self, place: slice) -> bytes:
+        """Return the bytes from ``start`` up to and without ``stop``.
+
+        :raises TypeError: if it is no slice with both ends and without a step.
+        :raises OperationFailure: if a region forbids it, or the device refuses.
+        """
+        match place:
+            case slice(start=int(start), stop=int(stop), step=None):
+                return self.read(start, stop - start)
+        raise TypeError(f"memory[{place!r}] is no range; expected both ends, like memory[0x1000:0x1010]")
+
+    def read(self, address: int, size: int, timeout: float | None = None) -> bytes:
+        """Return ``size`` bytes; any size.
+
+        :param timeout: seconds for all of it; None takes the client's for each piece.
+        """
+        return self._device.guarded(
+            lambda: self._device.raw.read_memory(address, size, timeout), f"memory at {address:#x} was read"
+        )
+
+    def write(self, address: int, data: bytes, timeout: float | None = None) -> None:
+        """Write bytes and wait until they are in the device; they are put back after the test.
+
+        :raises OperationFailure: if a region forbids it, or the device refuses.
+        """
+        data = bytes(data)
+        place = f"memory {address:#x} to {address + len(data) - 1:#x}"
+        journal = self._device.journal
+        is_first = journal is not None and place not in journal
+        original = self.read(address, len(data), timeout) if is_first or journal is None else b""
+        if journal is not None and is_first:
+            journal.record(
+                place,
+                original.hex(" "),
+                lambda limit: self._device.raw.write_memory(address, original, limit),
+            )
+        try:
+            self._device.guarded(
+                lambda: self._device.raw.write_memory(address, data, timeout),
+                f"memory at {address:#x} was written",
+            )
+        except OperationFailure:
+            if journal is not None and is_first and self.read(address, len(data), timeout) == original:
+                journal.forget(place)  # nothing of it was written, so there is nothing to put back
+            raise
+        self._device.writes.append(WriteRecord(monotonic(), place, original.hex(" "), data.hex(" ")))
+
+    def read_struct(self, address: int, layout: str, timeout: float | None = None) -> tuple[Any, ...]:
+        """Return the values of a structure.
+
+        :param layout: as for the module ``struct``; begin it with ``<`` or ``>``, the device's byte order.
+        :raises ValueError: if the layout is none, or does not say the byte order.
+        """
+        if layout[:1] not in ("<", ">"):
+            raise ValueError(
+                f"layout {layout!r} does not say the byte order; expected it to begin with '<' or '>'"
+            )
+        try:
+            size = struct.calcsize(layout)
+        except struct.error as exc:
+            raise ValueError(f"layout {layout!r} is none ({exc}); expected one of the module struct") from exc
+        return struct.unpack(layout, self.read(address, size, timeout))
