@@ -18,15 +18,22 @@ from pytest_scrutiny.client.handle import WatchableHandle
 from pytest_scrutiny.client.request import Message, Request
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.write import WriteBoard
-from pytest_scrutiny.errors import InvalidValueError, NameNotFoundError, RemoteProtocolError
+from pytest_scrutiny.errors import (
+    InvalidValueError,
+    NameNotFoundError,
+    NotSupportedByServerError,
+    RemoteProtocolError,
+)
 from pytest_scrutiny.model.status import StatusReport
 from pytest_scrutiny.model.values import ValueStatus, WatchableType
 from pytest_scrutiny.protocol.fields import Fields
 from pytest_scrutiny.protocol.watch import (
+    CHANGE_RATE,
     SUBSCRIBE,
     UNSUBSCRIBE,
     UPDATE,
     decode_subscribed,
+    encode_change_rate,
     encode_subscribe,
     encode_unsubscribe,
     update_records,
@@ -42,6 +49,7 @@ class WatchBoard:
         self._write_timeout = write_timeout
         self._by_id: dict[str, WatchableHandle] = {}
         self._by_path: dict[str, WatchableHandle] = {}
+        self._takes_rates: bool | None = None  # until the first try nobody knows
         self._device_session: str | None = None
         self._firmware_id: str | None = None
         session.handlers[UPDATE] = self._digest
@@ -77,6 +85,22 @@ class WatchBoard:
             self._session.changed.notify_all()
         if live:  # to unsubscribe what is not subscribed is an "Internal error" on 0.12 and 0.13 (observed)
             self._session.request(UNSUBSCRIBE, encode_unsubscribe(live), lambda _: True, deadline)
+
+    def change_rate(self, handle: WatchableHandle, rate_hz: float | None, deadline: Deadline) -> None:
+        """Ask for so many updates per second, None for as many as possible; servers before 0.13 send all.
+
+        Only the first time is the answer waited for, which tells whether the server can.
+        """
+        if self._takes_rates is False or handle.is_dead:
+            return
+        fields = encode_change_rate({handle.info.server_id: rate_hz})
+        if self._takes_rates:
+            self._session.send_request(Request(CHANGE_RATE, lambda _: True), fields, deadline)
+            return
+        try:
+            self._takes_rates = self._session.request(CHANGE_RATE, fields, lambda _: True, deadline)
+        except NotSupportedByServerError:
+            self._takes_rates = False
 
     def watched(self) -> list[str]:
         """Return the paths that are watched."""

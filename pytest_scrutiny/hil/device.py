@@ -1,22 +1,23 @@
 """The device on the bench, as a test sees it."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import TypeVar
 
 from pytest_scrutiny.client.client import ScrutinyClient
-from pytest_scrutiny.client.deadline import Deadline
+from pytest_scrutiny.client.deadline import Deadline, check_timeout
 from pytest_scrutiny.errors import (
     ConnectionError,
     DeviceLostError,
+    DeviceResetError,
     OperationFailure,
     ScrutinyError,
     TimeoutException,
 )
 from pytest_scrutiny.hil.journal import Journal, WriteRecord
 from pytest_scrutiny.hil.memory import DeviceMemory
-from pytest_scrutiny.hil.resets import QUICK, explain
+from pytest_scrutiny.hil.resets import QUICK, Reset, await_reset, explain, tell_reset
 from pytest_scrutiny.hil.value import Value
 from pytest_scrutiny.hil.waits import Never
 from pytest_scrutiny.model.status import DeviceInfo, ServerState, SupportedFeatureMap
@@ -39,8 +40,10 @@ class Device:
     def __init__(self, client: ScrutinyClient, journal: Journal | None = None) -> None:
         self.raw = client
         self.journal = journal
+        self._session = client.get_server_status().device_session_id
         self.writes: list[WriteRecord] = []
         self.watchers: list[Never] = []
+        self._resets_expected = 0
         self._values: dict[str, Value] = {}
 
     @property
@@ -71,6 +74,46 @@ class Device:
             if isinstance(exc, OperationFailure) and monotonic() - start < QUICK:
                 raise
             raise explain(self.raw, session_id, doing, exc) from exc
+
+    def check_session(self) -> None:
+        """Raise if the device was reset since this object was made, or the last reset that was expected.
+
+        :raises DeviceResetError: with when and after what.
+        """
+        now = self.session_id
+        if now is None or now == self._session or self._resets_expected:
+            return
+        if self._session is None:  # it was away at first
+            self._session = now
+            return
+        raise DeviceResetError(tell_reset(self._session, now, self.writes))
+
+    @contextlib.contextmanager
+    def expect_reset(self, within: float) -> Iterator[Reset]:
+        """Expect the device to reset in the block, and to be ready again ``within`` seconds after it.
+
+        It gives a Reset, which is filled in at the end.
+
+        :raises TimeoutException: if there is no new session in time, or its firmware description is missing.
+        """
+        seconds = check_timeout(within, "within")
+        reset = Reset(self.session_id)
+        had_sfd = self.raw.get_server_status().sfd is not None
+        self._resets_expected += 1
+        try:
+            yield reset
+            await_reset(self.raw, reset, seconds, needs_sfd=had_sfd)
+        finally:
+            self._resets_expected -= 1
+        self._session = reset.after
+
+    def wait_reset(self, timeout: float) -> Reset:
+        """Wait for a reset that was provoked already, and until the device is ready again."""
+        reset = Reset(self._session)
+        had_sfd = True
+        await_reset(self.raw, reset, check_timeout(timeout), needs_sfd=had_sfd)
+        self._session = reset.after
+        return reset
 
     def check_watchers(self) -> None:
         """Raise if something happened that may never.

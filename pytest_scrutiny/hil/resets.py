@@ -4,6 +4,11 @@ A read or a write that fails says in its own error which of these it was. The ca
 errors: ``device``, ``bench`` (the link), ``server``.
 """
 
+from collections.abc import Sequence
+from time import monotonic
+
+import attrs
+
 from pytest_scrutiny.client.client import ScrutinyClient
 from pytest_scrutiny.errors import (
     ConnectionError,
@@ -13,6 +18,7 @@ from pytest_scrutiny.errors import (
     ScrutinyError,
     TimeoutException,
 )
+from pytest_scrutiny.hil.journal import WriteRecord
 from pytest_scrutiny.model.status import ServerInfo
 
 STATUS_PATIENCE = 1.0
@@ -87,3 +93,51 @@ def _judge(info: ServerInfo, session_id: str | None, doing: str, exc: ScrutinyEr
 def short(session_id: str | None) -> str:
     """Return enough of a session id to tell two apart."""
     return "none" if session_id is None else session_id[:8]
+
+
+@attrs.define
+class Reset:
+    """A reset that was expected.
+
+    :ivar before: the session that ended; ``after`` is the one that began, None until then.
+    :ivar downtime: seconds from the first status without the old session to the first with the new one; None
+        until then, and a little short where a server tells of both at once.
+    """
+
+    before: str | None
+    after: str | None = None
+    downtime: float | None = None
+
+
+def await_reset(client: ScrutinyClient, reset: Reset, timeout: float, *, needs_sfd: bool) -> None:
+    """Wait for a session that is not ``reset.before``, ready and, if need be, with its firmware description.
+
+    :raises TimeoutException: if there is none in time.
+    """
+    gone: list[float] = []
+
+    def is_back(info: ServerInfo) -> bool:
+        if info.device_session_id != reset.before and not gone:
+            gone.append(monotonic())
+        is_new = info.device_session_id not in (None, reset.before)
+        return is_new and info.device is not None and (info.sfd is not None or not needs_sfd)
+
+    try:
+        info = client.wait_server_status(is_back, timeout, "the device did not come back from a reset")
+    except TimeoutException as exc:
+        seen = "it never went away" if not gone else "it went away"
+        raise TimeoutException(
+            f"{exc}: {seen}; expected a session after {short(reset.before)}. "
+            "Check that the reset reached the device, and give it the time its firmware needs to start."
+        ) from exc
+    reset.after = info.device_session_id
+    reset.downtime = monotonic() - gone[0]
+
+
+def tell_reset(before: str, after: str, writes: Sequence[WriteRecord]) -> str:
+    """Return the text about a reset that nobody expected."""
+    last = f"; the last write was {writes[-1].path} = {writes[-1].after!r}" if writes else ""
+    return (
+        f"the device was reset: session {short(before)} ended and {short(after)} began{last}. "
+        "Expected no reset: look for a watchdog, a brown-out or a crash, or declare it with expect_reset()."
+    )

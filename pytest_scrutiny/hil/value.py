@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SLOW_HZ = 1.0
+"""Updates per second of a value that nobody waits for: enough for ``last`` and for the story of a failure."""
+
+RATE_TIMEOUT = 1.0
+"""Seconds to change a rate; a server that needs more than milliseconds hangs."""
+
 
 class Value:
     """A value of the device; it is watched when it is first used, and again after a reset.
@@ -43,6 +49,8 @@ class Value:
         self._device = device
         self._handle: WatchableHandle | None = None
         self._is_ours = False  # nobody watched it before we did
+        self._is_slow = False
+        self._waiting = 0  # how many of our own calls want every update
         self._first = 0  # the first update of the handle that is of our time
 
     def __repr__(self) -> str:
@@ -97,12 +105,12 @@ class Value:
         :raises DeviceLostError: if the device goes away meanwhile; DeviceResetError if it comes back at once.
         """
         seconds, held = check_timeout(timeout), check_timeout(hold, "hold")
-        handle = self._watched()
-        matcher = as_matcher(expected, handle.info)
-        expectation = Expectation(self._device, handle)
-        return self._guarded(
-            lambda: wait_for(expectation, matcher, seconds, held), f"{self.path} was waited for"
-        )
+        with self.attention() as handle:
+            matcher = as_matcher(expected, handle.info)
+            expectation = Expectation(self._device, handle)
+            return self._guarded(
+                lambda: wait_for(expectation, matcher, seconds, held), f"{self.path} was waited for"
+            )
 
     def stays(self, expected: object, for_: float) -> None:
         """Return after ``for_`` seconds in which every value was as expected.
@@ -111,12 +119,11 @@ class Value:
         :raises UnmetExpectation: with the story, at the first value that was not.
         """
         seconds = check_timeout(for_, "for_")
-        handle = self._watched()
-        matcher = as_matcher(expected, handle.info)
-        expectation = Expectation(self._device, handle)
-        self._guarded(
-            lambda: stays(expectation, matcher, seconds, self._device.raw.timeout), f"{self.path} was watched"
-        )
+        with self.attention() as handle:
+            matcher = as_matcher(expected, handle.info)
+            expectation = Expectation(self._device, handle)
+            patience = self._device.raw.timeout
+            self._guarded(lambda: stays(expectation, matcher, seconds, patience), f"{self.path} was watched")
 
     def never(self, expected: object) -> Never:
         """Return a context manager in whose block the value is never as expected.
@@ -125,8 +132,7 @@ class Value:
 
         :param expected: as for ``wait``.
         """
-        handle = self._watched()
-        return Never(self._device, handle, as_matcher(expected, handle.info), self._settle)
+        return Never(self._device, self, as_matcher(expected, self.info))
 
     @contextlib.contextmanager
     def expect_change(self, timeout: float) -> Iterator[None]:
@@ -135,11 +141,11 @@ class Value:
         :raises TimeoutException: with the story, if it does not.
         """
         seconds = check_timeout(timeout)
-        before = self.read()
-        expectation = Expectation(self._device, self._watched())
-        yield
-        matcher = Changed(before)
-        self._guarded(lambda: wait_for(expectation, matcher, seconds, 0.0), f"{self.path} was waited for")
+        with self.attention() as handle:
+            matcher = Changed(self.read())
+            expectation = Expectation(self._device, handle)
+            yield
+            self._guarded(lambda: wait_for(expectation, matcher, seconds, 0.0), f"{self.path} was waited for")
 
     def write(self, value: bool | float | str, *, verify: bool = False, timeout: float | None = None) -> None:
         """Write a value and wait until it is in the device; it is put back after the test.
@@ -165,9 +171,6 @@ class Value:
         if verify:
             self._verify(handle.info, sent, timeout)
 
-    def _settle(self) -> None:
-        self._read_sample(None)
-
     def _remember(self) -> bool:
         """Journal the original before the first write; return whether this was it."""
         journal = self._device.journal
@@ -179,7 +182,7 @@ class Value:
 
     def _put_back(self, original: bool | float, timeout: float | None) -> None:
         # With a timeout there is no time to watch again; a dead handle refuses at once, with the reason.
-        handle = self._watched() if timeout is None or self._handle is None else self._handle
+        handle = self._watch() if timeout is None or self._handle is None else self._handle
         handle.write(original, timeout)
 
     def _verify(self, info: WatchableInfo, sent: bool | float, timeout: float | None) -> None:
@@ -193,11 +196,39 @@ class Value:
             )
 
     def _read_sample(self, timeout: float | None) -> Sample:
-        handle = self._watched()
         seconds = self._device.raw.timeout if timeout is None else check_timeout(timeout)
-        return self._guarded(lambda: handle.read_fresh(Deadline(seconds)), f"{self.path} was read")
+        with self.attention() as handle:
+            return self._guarded(lambda: handle.read_fresh(Deadline(seconds)), f"{self.path} was read")
+
+    @contextlib.contextmanager
+    def attention(self) -> Iterator[WatchableHandle]:
+        """While inside, the server sends the value as often as it can; otherwise seldom, where it knows how.
+
+        What nobody waits for costs the device's link all the same: one value at full rate doubles the time of
+        a write. A value that the test's own code watches through the client keeps its rate.
+        """
+        handle = self._watched()
+        self._waiting += 1
+        try:
+            if self._is_slow:
+                self._change_rate(handle, None)
+            yield handle
+        finally:
+            self._waiting -= 1
+            if self._is_ours and not self._waiting:
+                self._change_rate(handle, SLOW_HZ)
+
+    def _change_rate(self, handle: WatchableHandle, rate_hz: float | None) -> None:
+        # Only costs speed; whatever is wrong with the server or the device, the next answer tells.
+        with contextlib.suppress(ScrutinyError):
+            self._device.raw.watches.change_rate(handle, rate_hz, Deadline(RATE_TIMEOUT))
+        self._is_slow = rate_hz is not None
 
     def _watched(self) -> WatchableHandle:
+        self._device.check_session()
+        return self._watch()
+
+    def _watch(self) -> WatchableHandle:
         if self._handle is None or self._handle.is_dead:
             self._is_ours = self._is_ours or self.path not in self._device.raw.watches.watched()
             try:

@@ -8,7 +8,7 @@ Rule 3: what may not happen (``never``) is checked whenever this thread waits fo
     test stops within one update of it.
 """
 
-from collections.abc import Callable
+import contextlib
 from time import monotonic
 from typing import TYPE_CHECKING, Self
 
@@ -20,6 +20,7 @@ from pytest_scrutiny.hil.story import tell_device, tell_values, tell_writes
 
 if TYPE_CHECKING:
     from pytest_scrutiny.hil.device import Device
+    from pytest_scrutiny.hil.value import Value
 
 SLICE = 0.25
 """Seconds between two looks at what may never happen while no update of the awaited value comes."""
@@ -111,29 +112,27 @@ def stays(expectation: Expectation, matcher: Matcher, duration: float, patience:
 
 
 class Never:
-    """Watches, while its block runs, that a value never matches.
+    """Watches, while its block runs, that a value never matches."""
 
-    :param settle: called at the end for one more sample, so that what happened last is seen too.
-    """
-
-    def __init__(
-        self, device: "Device", handle: WatchableHandle, matcher: Matcher, settle: Callable[[], None]
-    ) -> None:
+    def __init__(self, device: "Device", value: "Value", matcher: Matcher) -> None:
         self._device = device
-        self._expectation = Expectation(device, handle)
+        self._value = value
         self._matcher = matcher
-        self._settle = settle
-        self._seen = self._expectation.start
+        self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
+        handle = self._stack.enter_context(self._value.attention())
+        self._expectation = Expectation(self._device, handle)
+        self._seen = self._expectation.start
         self._device.watchers.append(self)
         return self
 
     def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
         self._device.watchers.remove(self)
-        if exc_type is None:
-            self._settle()
-            self.check()
+        with self._stack:
+            if exc_type is None:
+                self._value.read()  # one more sample, so that what happened last is seen too
+                self.check()
 
     def check(self) -> None:
         """Raise if a value matched since the last check.

@@ -28,6 +28,7 @@ from pytest_scrutiny.protocol.fields import Fields
 
 SUBSCRIBE = "subscribe_watchable"
 UNSUBSCRIBE = "unsubscribe_watchable"
+CHANGE_RATE = "change_subscription_update_rate"
 UPDATE = "watchable_update"
 
 _TYPES: Mapping[str, WatchableType] = {kind.value: kind for kind in WatchableType}
@@ -149,6 +150,14 @@ def encode_datatype(datatype: EmbeddedDataType | UnknownValue, dialect: Dialect)
     if isinstance(datatype, UnknownValue):
         return datatype.text
     return "boolean" if datatype.is_bool() and dialect.bool_word == "boolean" else datatype.name
+
+
+def encode_change_rate(rates: Mapping[str, float | None]) -> dict[str, object]:
+    """Return the fields of a ``change_subscription_update_rate``.
+
+    :param rates: ``{server id: updates per second}``; None is as fast as possible.
+    """
+    return {"changes": [{"id": server_id, "rate": rate} for server_id, rate in rates.items()]}
 
 
 def encode_unsubscribe(paths: Iterable[str]) -> dict[str, object]:

@@ -9,15 +9,17 @@ from pytest_scrutiny.client.client import ScrutinyClient
 from pytest_scrutiny.errors import (
     BadEnumError,
     DeviceLostError,
+    DeviceResetError,
     NameNotFoundError,
     OperationFailure,
+    TimeoutException,
 )
 from pytest_scrutiny.fakeserver.profiles import make_device
 from pytest_scrutiny.fakeserver.server import FakeServer
 from pytest_scrutiny.hil.device import Device
 from pytest_scrutiny.hil.journal import Journal
 from pytest_scrutiny.model.values import EmbeddedDataType, WatchableType
-from tests.clock import SECOND
+from tests.clock import MS, SECOND
 
 
 @pytest.fixture(params=["0.3.0", "0.9.2", "0.16.0"])
@@ -110,16 +112,8 @@ def test_the_last_change_is_undone_first(fake: FakeServer, device: Device) -> No
 
 
 def test_a_refused_write_leaves_nothing_to_put_back(fake: FakeServer, device: Device) -> None:
-    fake.set_features(memory_write=False)
-    device.raw.wait_server_status(
-        lambda info: (
-            info.device is not None
-            and not info.device.supported_features.memory_write
-            and info.sfd is not None
-        ),
-        5 * SECOND,
-        "the feature was not switched off",
-    )
+    with device.expect_reset(within=5 * SECOND):
+        fake.set_features(memory_write=False)
     with pytest.raises(OperationFailure, match=r"the write of 5 to /motor/speed failed: "):
         device["/motor/speed"].write(5)
 
@@ -186,18 +180,64 @@ def test_losing_the_device_while_reading_is_told_as_such(fake: FakeServer, devic
         collections.deque((value.read() for _ in range(100)), maxlen=0)
 
 
-def test_a_value_survives_a_reset(fake: FakeServer, device: Device) -> None:
+def test_a_value_survives_a_reset_that_was_expected(fake: FakeServer, device: Device) -> None:
     value, session = device["/motor/speed"], device.session_id
-    value.read()
-    fake.reset()
-    device.raw.wait_server_status(
-        lambda info: info.device_session_id not in (None, session) and info.sfd is not None,
-        5 * SECOND,
-        "the device did not come back",
-    )
+    value.write(5)
+    with device.expect_reset(within=5 * SECOND) as reset:
+        fake.reset()
 
     assert value.read() == -100
-    assert device.session_id != session
+    assert (reset.before, reset.after) == (session, device.session_id)
+    assert reset.before != reset.after
+    assert reset.downtime is not None
+    assert 0 <= reset.downtime < 5 * SECOND
+
+
+def test_a_reset_that_nobody_expected_fails_the_next_use(fake: FakeServer, device: Device) -> None:
+    before = device.session_id or ""
+    device["/motor/speed"].write(5)
+    fake.reset()
+    device.raw.wait_server_status(
+        lambda info: info.device_session_id not in (None, before), 5 * SECOND, "the device did not come back"
+    )
+    with pytest.raises(DeviceResetError) as caught:
+        device["/motor/speed"].read()
+
+    after = (device.session_id or "")[:8]
+    assert str(caught.value) == (
+        f"the device was reset: session {before[:8]} ended and {after} began; the last write was "
+        "/motor/speed = 5. Expected no reset: look for a watchdog, a brown-out or a crash, "
+        "or declare it with expect_reset()."
+    )
+
+
+def test_a_reset_that_does_not_come_is_told(device: Device) -> None:
+    with (
+        pytest.raises(
+            TimeoutException, match=r"did not come back from a reset within .*: it never went away"
+        ),
+        device.expect_reset(within=50 * MS),
+    ):
+        pass
+
+
+def test_a_reset_that_was_provoked_before_can_be_waited_for(fake: FakeServer, device: Device) -> None:
+    fake.reset()
+    reset = device.wait_reset(timeout=5 * SECOND)
+
+    assert device["/motor/speed"].read() == -100
+    assert reset.after == device.session_id
+
+
+def test_after_a_reset_everything_is_put_back_all_the_same(fake: FakeServer, device: Device) -> None:
+    device["/motor/speed"].write(5)
+    with device.expect_reset(within=5 * SECOND):
+        fake.reset()
+    fake.set("/motor/speed", 6)
+    failures = restore(device)
+
+    assert failures == []
+    assert fake.get("/motor/speed") == -100
 
 
 def test_info_tells_what_the_value_is(device: Device) -> None:

@@ -45,11 +45,14 @@ def test_what_is_so_already_needs_one_more_sample_only(fake: FakeServer, device:
 
 
 def test_the_servers_echo_of_a_write_does_not_end_a_wait(device: Device) -> None:
-    """The firmware owns the voltage: it is 0 again at the next look, whatever the server says meanwhile."""
-    voltage = device[VOLTAGE]
-    voltage.write(20.0)
-    with pytest.raises(TimeoutException, match=r"did not reach above\(19\) within"):
-        voltage.wait(above(19), timeout=100 * MS)
+    """The server believes that it wrote 0.1, which a float32 cannot hold; the device knows better."""
+    setpoint = device["/psu/setpoint"]
+    setpoint.write(0.1)
+    with pytest.raises(TimeoutException, match=r"did not reach 0\.1 within"):
+        setpoint.wait(0.1, timeout=100 * MS)
+    found = setpoint.wait(pytest.approx(0.1), timeout=5 * SECOND)
+
+    assert found == 0.10000000149011612
 
 
 def test_hold_asks_for_an_unbroken_time(fake: FakeServer, device: Device) -> None:
@@ -216,3 +219,28 @@ def test_a_course_is_shown_in_bars(numbers: list[float], bars: str) -> None:
 
 def test_a_long_course_fits_a_line() -> None:
     assert len(sparkline([float(n) for n in range(10_000)])) <= 24
+
+
+def test_what_nobody_waits_for_is_watched_slowly(fake: FakeServer, device: Device) -> None:
+    """One value at full rate doubles the time of a write; servers from 0.13 on take a rate."""
+    value = device[SPEED]
+    value.read()
+    handle = device.raw.watch(SPEED)
+    before = handle.update_counter
+    device[VOLTAGE].wait(0, timeout=5 * SECOND, hold=100 * MS)
+    slow = handle.update_counter - before
+    with value.never(12345):
+        device[VOLTAGE].wait(0, timeout=5 * SECOND, hold=100 * MS)
+    fast = handle.update_counter - before - slow
+
+    assert fast >= 5
+    assert slow <= 2 if fake.dialect.watch_takes_rate else slow >= 5
+
+
+def test_what_the_client_watches_keeps_its_rate(device: Device) -> None:
+    handle = device.raw.watch(SPEED)
+    device[SPEED].read()
+    before = handle.update_counter
+    device[VOLTAGE].wait(0, timeout=5 * SECOND, hold=100 * MS)
+
+    assert handle.update_counter - before >= 5
