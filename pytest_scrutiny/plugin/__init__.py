@@ -23,7 +23,9 @@ from pytest_scrutiny.plugin.markers import (
     register_markers,
 )
 from pytest_scrutiny.plugin.options import add_options, read_settings, settings_key
-from pytest_scrutiny.plugin.report import header
+from pytest_scrutiny.plugin.report import header, is_ours, summarize, watch_reports
+from pytest_scrutiny.plugin.restore import put_all_back
+from pytest_scrutiny.plugin.signals import begin_to_end
 
 __all__ = [
     "pytest_addoption",
@@ -31,6 +33,8 @@ __all__ = [
     "pytest_configure",
     "pytest_make_collect_report",
     "pytest_report_header",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
     "scrutiny_client",
     "scrutiny_device",
     "scrutiny_fake",
@@ -57,8 +61,15 @@ def pytest_report_header(config: pytest.Config) -> str:
     return header(config.stash[settings_key])
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Put back what an interrupted test wrote, before pytest tears down the rest of it."""
+    begin_to_end(session)
+    put_all_back(session.config)
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
     """Let each test with one of our markers pass the gate, whatever fixtures it asks for.
 
     Last, so that it sees the markers a conftest added, and only what was not deselected.
@@ -66,3 +77,10 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     for item in items:
         if has_wishes(item) and isinstance(item, pytest.Function):
             insert_gate(item)
+    if any(is_ours(item) for item in items):
+        watch_reports(config)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Write who has to look into what failed, and what skipped tests lacked."""
+    summarize(terminalreporter)

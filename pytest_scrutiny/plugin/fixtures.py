@@ -24,43 +24,42 @@ def scrutiny_settings(pytestconfig: pytest.Config) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def scrutiny_client(scrutiny_settings: Settings) -> Iterator[ScrutinyClient]:
+def scrutiny_client(pytestconfig: pytest.Config, scrutiny_settings: Settings) -> Iterator[ScrutinyClient]:
     """The ScrutinyClient, connected when the first test asks for it; its device need not be ready."""
     # What this raises is remembered by pytest like a value: a dead server costs one connect timeout a run.
-    from pytest_scrutiny.plugin.gate import connected_client
+    from pytest_scrutiny.plugin.connect import connected_client
+    from pytest_scrutiny.plugin.signals import orderly_termination
 
-    with connected_client(scrutiny_settings) as client:
+    with orderly_termination(pytestconfig), connected_client(pytestconfig, scrutiny_settings) as client:
         yield client
 
 
 @pytest.fixture
-def scrutiny_gate(request: pytest.FixtureRequest) -> ServerInfo:
+def scrutiny_gate(request: pytest.FixtureRequest) -> Iterator[ServerInfo]:
     """The server's status, once the device is ready and has what the test's markers ask for.
 
-    A marker of ours inserts this fixture by itself.
+    A marker of ours inserts this fixture by itself. Until its end no other run uses the device.
     """
     from pytest_scrutiny.plugin.gate import pass_gate
+    from pytest_scrutiny.plugin.pool import turn_of
 
-    return pass_gate(request)
+    with turn_of(request):
+        yield pass_gate(request)
 
 
 @pytest.fixture
-def scrutiny_device(scrutiny_client: ScrutinyClient, scrutiny_gate: ServerInfo) -> Iterator[Device]:
+def scrutiny_device(
+    pytestconfig: pytest.Config, scrutiny_client: ScrutinyClient, scrutiny_gate: ServerInfo
+) -> Iterator[Device]:
     """The ready Device: dev[path].read() and .write(value); every write is undone after the test."""
     from pytest_scrutiny.hil.device import Device
     from pytest_scrutiny.hil.journal import Journal
+    from pytest_scrutiny.plugin.restore import leave_as_found, watch_over
 
-    journal = Journal()
-    device = Device(scrutiny_client, journal)
+    device = Device(scrutiny_client, Journal())
+    watch_over(pytestconfig, device)
     yield device
-    complaints = journal.restore()
-    device.release()
-    if complaints:
-        pytest.fail(
-            "the device is not as it was found; expected every write to be undone. Reset it first of all.\n"
-            + "\n".join(complaints),
-            pytrace=False,
-        )
+    leave_as_found(pytestconfig, device)
 
 
 @pytest.fixture

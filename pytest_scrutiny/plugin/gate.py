@@ -1,218 +1,339 @@
-"""The gate: it connects, and holds a test until the device is really ready.
+"""The gate: it holds a test until the device is really ready.
 
 Imported by the first fixture that needs it, because it brings the client along.
 
 Rule 1: the server is asked afresh for every test; what it said to an earlier one does not count.
-Rule 2: ready has stages. The first three (resolve host, TCP, transport recognised) are those of ``connect``
-    and its errors; the others are the table STAGES. A timeout names the last stage reached, what was seen at
-    the next one, one thing to try, and where its time came from.
+Rule 2: ready has stages. A timeout names the last stage reached, what was seen at the next one, one thing to
+    try, and where its time came from. What waiting cannot mend is said at once.
 Rule 3: a feature that the device lacks skips the test; a device that does not come is an error, never a skip.
     pytest shows a skip that a fixture raised at the test's own line.
+Rule 4: a device that one test waited for in vain costs later ones SHORT seconds at most, until it is back. A
+    marker that names a timeout is obeyed all the same.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, TypeVar
 
 import pytest
 
 from pytest_scrutiny.client.client import ScrutinyClient
-from pytest_scrutiny.errors import ConnectionError, ScrutinyError, TimeoutException
-from pytest_scrutiny.model.link import (
-    DeviceLinkInfo,
-    DeviceLinkType,
-    SerialLinkConfig,
-    TCPLinkConfig,
-    UDPLinkConfig,
-)
-from pytest_scrutiny.model.status import DeviceCommState, ServerInfo
+from pytest_scrutiny.errors import ConnectionError, InvalidValueError, ScrutinyError, TimeoutException
+from pytest_scrutiny.hil.resets import short
+from pytest_scrutiny.model.status import ServerInfo
+from pytest_scrutiny.plugin.connect import Past, Vain, is_lost, past_of, reconnect
 from pytest_scrutiny.plugin.markers import READY, Wishes, read_wishes
 from pytest_scrutiny.plugin.options import Settings
-
-
-class Stage(NamedTuple):
-    """A step on the way to a ready device.
-
-    :ivar is_reached: looks at one status; a later stage counts only after all before it.
-    :ivar seen: what a status shows when the stage is not reached.
-    :ivar advice: one thing to try then.
-    """
-
-    name: str
-    is_reached: Callable[[ServerInfo], bool]
-    seen: Callable[[ServerInfo], str]
-    advice: str
-
-
-STATUS_STAGE = Stage(
-    "status received",
-    lambda _: True,
-    lambda _: "",  # whoever is given a status has reached it
-    "Check that the server is not overloaded.",
-)
-DEVICE_STAGES = (
+from pytest_scrutiny.plugin.progress import PATIENCE, Progress
+from pytest_scrutiny.plugin.report import claim, fail, skip
+from pytest_scrutiny.plugin.stages import (
+    ALL_STAGES,
+    DEVICE_STAGES,
+    SFD_STAGE,
     STATUS_STAGE,
-    Stage(
-        "link configured",
-        lambda info: info.device_link.type is not DeviceLinkType.NONE,
-        lambda _: "the server has no link to a device",
-        "Choose the device's link in the server's configuration or GUI.",
-    ),
-    Stage(
-        "link operational",
-        lambda info: info.device_link.operational is not False,  # None: servers 0.1 to 0.3 do not say
-        lambda info: f"the server cannot open its link ({describe_link(info.device_link)})",
-        "Check that the port or host exists and that nobody else has opened it.",
-    ),
-    Stage(
-        "handshake",
-        lambda info: info.device_comm_state in (DeviceCommState.Connecting, DeviceCommState.ConnectedReady),
-        lambda info: f"no device answers: {describe_link(info.device_link)}, {info.device_comm_state.name}",
-        "Check the device's power and that its firmware calls Scrutiny's main handler.",
-    ),
-    Stage(
-        "device ready",
-        lambda info: info.device_comm_state is DeviceCommState.ConnectedReady and info.device is not None,
-        lambda info: f"the device answered without becoming ready ({info.device_comm_state.name})",
-        "Give it more time, or check the link's quality.",
-    ),
-)
-SFD_STAGE = Stage(
-    "SFD loaded",
-    lambda info: info.device is not None and info.sfd_firmware_id == info.device.device_id,
-    lambda info: f"the server, which has one for this firmware, loaded {info.sfd_firmware_id or 'none'}",
-    f"Look into the server's log, or mark the test {READY}(sfd=False).",
+    Stage,
+    count_reached,
 )
 
+SHORT = 2.0
+"""Seconds to wait for a device that an earlier test waited for in vain; a boot takes less as a rule."""
 
-def describe_link(link: DeviceLinkInfo) -> str:
-    """Return what a link is, to be read by people."""
-    match link.config:
-        case UDPLinkConfig(host, port) | TCPLinkConfig(host, port):
-            return f"{link.type.name} {host}:{port}"
-        case SerialLinkConfig() as serial:
-            return f"{link.type.name} {serial.port}, {serial.baudrate} baud"
-    return link.type.name
+FLAPPING = 2
+"""New sessions within one gate that are a diagnosis: one is a reset, and a reset may be meant."""
 
+SILENCE = 0.5
+"""Seconds without a status that are worth a word: they come every 0.05 s while a gate waits."""
 
-@contextlib.contextmanager
-def connected_client(settings: Settings) -> Iterator[ScrutinyClient]:
-    """Connect as the settings say, and disconnect at the end.
+LOADING = (
+    "device ready",
+    SFD_STAGE.name,
+    "the server says nothing since, as servers do while they load a large SFD",
+    "Give it more time.",
+    "server",
+)
+PROBE = (
+    "probe answered",
+    "the device gives no value, though the server takes it for ready",
+    "Check whether its firmware hangs.",
+    "device",
+)
 
-    Without a server the test is skipped or fails, as the setting ``missing`` says.
-    """
-    with contextlib.ExitStack() as stack:
-        if settings.fake:
-            from pytest_scrutiny.fakeserver.profiles import make_device
-            from pytest_scrutiny.fakeserver.server import FakeServer
-
-            fake = stack.enter_context(FakeServer(device=make_device(settings.profile)))
-            settings = settings._replace(host=fake.host, port=fake.port)
-        client = stack.enter_context(ScrutinyClient("pytest-scrutiny"))
-        complaint = _connect(client, settings)
-        if complaint:  # raised here, outside of any except, so that one line is all there is to read
-            _miss_server(settings, complaint)
-        yield client
+T = TypeVar("T")
 
 
-def _connect(client: ScrutinyClient, settings: Settings) -> str:
-    """Connect; return why that was not possible, or ``""``."""
-    try:
-        client.connect(
-            settings.host, settings.port, timeout=settings.connect_timeout, transport=settings.transport
-        )
-    except ScrutinyError as exc:
-        return f"{exc} (address: {settings.sources['address']}; --scrutiny-fake needs no server)"
-    return ""
+class GateError(ScrutinyError):
+    """What the gate found that no waiting can mend."""
 
-
-def _miss_server(settings: Settings, complaint: str) -> NoReturn:
-    if settings.missing == "skip" or (settings.missing == "auto" and settings.is_address_default):
-        pytest.skip(complaint)
-    pytest.fail(complaint, pytrace=False)
+    def __init__(self, message: str, category: str) -> None:
+        super().__init__(message)
+        self.category = category
 
 
 def pass_gate(request: pytest.FixtureRequest) -> ServerInfo:
     """Return the status that let this test through; skip it if the device lacks what its markers require."""
+    claim(request.node)
     # Both asked for by name, so that a conftest that overrides them is honoured.
     settings: Settings = request.getfixturevalue("scrutiny_settings")
     client: ScrutinyClient = request.getfixturevalue("scrutiny_client")
+    complaint: Exception | None = None
     try:
         wishes = read_wishes(request.node)
-        info = Gate(client, settings, wishes).wait()
+        info = _wait_connected(request, client, settings, wishes)
+    except (ScrutinyError, ValueError) as exc:
+        complaint = exc
+    if complaint is not None:  # raised here, outside of any except, so that one line is all there is to read
+        category = complaint.category if isinstance(complaint, ScrutinyError) else "test"
+        fail(request.config, str(complaint), category)
+    _skip_if_lacking(request.config, settings, info, wishes)
+    return info
+
+
+def _wait_connected(
+    request: pytest.FixtureRequest, client: ScrutinyClient, settings: Settings, wishes: Wishes
+) -> ServerInfo:
+    """Wait for the device; if the server was restarted since the last test, or right now, connect again."""
+    config = request.config
+    if is_lost(client):
+        _reconnect(config, client, settings)
+    gate = Gate(
+        client, settings, wishes, past=past_of(config), progress=Progress(config), test=request.node.nodeid
+    )
+    try:
+        return gate.wait()
+    except ConnectionError:
+        _reconnect(config, client, settings)
+    try:
+        return gate.wait()
     except ConnectionError as exc:
-        complaint = (
+        raise ConnectionError(
             f"the server is lost: {exc}; expected it to stay at {settings.address} "
             f"({settings.sources['address']}). Look into its log."
-        )
-    except (ScrutinyError, ValueError) as exc:
-        complaint = str(exc)
-    else:
-        _skip_if_lacking(info, wishes)
-        return info
-    pytest.fail(complaint, pytrace=False)
+        ) from exc
 
 
-def _skip_if_lacking(info: ServerInfo, wishes: Wishes) -> None:
+def _reconnect(config: pytest.Config, client: ScrutinyClient, settings: Settings) -> None:
+    complaint = reconnect(config, client, settings)
+    if complaint:
+        raise GateError(complaint, ConnectionError.category)
+
+
+def _skip_if_lacking(config: pytest.Config, settings: Settings, info: ServerInfo, wishes: Wishes) -> None:
     assert info.device is not None
     features = info.device.supported_features
     lacking = [name for name in wishes.features if not getattr(features, name)]
-    if lacking:
-        pytest.skip(f"device {info.device.display_name} lacks {', '.join(lacking)}")
+    if not lacking:
+        return
+    name, wanted = info.device.display_name, ", ".join(lacking)
+    if {*lacking} & {*settings.no_skip}:
+        fail(
+            config,
+            f"device {name} lacks {wanted}; expected it, because to lack {', '.join(settings.no_skip)} is an "
+            f"error ({settings.sources['no_skip']}). Check that the right device runs the right firmware.",
+            "device",
+        )
+    skip(config, f"device {name} lacks {wanted}", f"{wanted} ({name})")
+
+
+class Finding(NamedTuple):
+    """How far a wait came.
+
+    :ivar advice: one thing to try.
+    :ivar category: who has to look into it.
+    """
+
+    reached: str
+    missed: str
+    seen: str
+    advice: str
+    category: str
+
+    def __str__(self) -> str:
+        return f"reached {self.reached}; expected {self.missed}, but {self.seen}"
 
 
 class Gate:
-    """One test's wait for the device."""
+    """One test's wait for the device.
 
-    def __init__(self, client: ScrutinyClient, settings: Settings, wishes: Wishes) -> None:
-        self._client = client
-        self._wants_sfd = wishes.sfd
-        self._timeout, self._source = settings.ready_timeout, settings.sources["ready_timeout"]
-        if wishes.ready_timeout is not None:
-            self._timeout, self._source = wishes.ready_timeout, f"marker {READY}"
-        self._end = monotonic() + self._timeout
+    :param test: who waits, for the texts of later tests.
+    """
+
+    def __init__(
+        self,
+        client: ScrutinyClient,
+        settings: Settings,
+        wishes: Wishes,
+        *,
+        past: Past,
+        progress: Progress,
+        test: str = "",
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._client, self._wishes, self._test = client, wishes, test
+        self._past, self._progress, self._clock = past, progress, clock
+        self._timeout, self._source = _time_of(settings, wishes, past)
+        self._is_whole = self._timeout >= settings.ready_timeout
+        self._start = clock()
+        self._end = self._start + self._timeout
+        self._seen: ServerInfo | None = None
+        self._seen_at = self._start
+        self._known: set[str | None] = set()  # the device's sessions before this wait
+        self._has_looked = False
 
     def wait(self) -> ServerInfo:
         """Return the first fresh status in which all stages are reached.
 
         :raises TimeoutException: if there is none in time.
-        :raises ConnectionError: as soon as the connection is gone.
+        :raises GateError: if waiting longer is of no use.
+        :raises ConnectionError: as soon as the connection is gone; the wait may then begin anew.
         """
-        info = self._wait(DEVICE_STAGES)
-        if self._wants_sfd and not SFD_STAGE.is_reached(info) and self._is_sfd_installed(info):
-            info = self._wait((*DEVICE_STAGES, SFD_STAGE))
+        self._known = {*self._client.board.session_ids}
+        self._has_looked = False
+        try:
+            info = self._wait_answering()
+        except TimeoutException:
+            if self._is_whole:
+                self._past.vain = Vain(self._test, self._timeout)
+            raise
+        if self._progress.has_told:
+            self._progress.tell(f"device ready after {self._clock() - self._start:.1f} s")
         return info
 
-    def _is_sfd_installed(self, info: ServerInfo) -> bool:
+    def _wait_answering(self) -> ServerInfo:
+        while True:
+            self._seen = None
+            info = self._wait_status(DEVICE_STAGES)
+            self._past.vain = None
+            info = self._wait_described(info)
+            if not self._wishes.probe or self._is_answering():
+                return info
+
+    def _wait_described(self, info: ServerInfo) -> ServerInfo:
+        """Wait for the firmware description, if the test wants one and the server has it."""
+        if self._wishes.sfd is False or SFD_STAGE.is_reached(info):
+            return info
         assert info.device is not None
-        return info.device.device_id in self._client.get_installed_sfds()
-
-    def _wait(self, stages: Sequence[Stage]) -> ServerInfo:
-        seen: list[ServerInfo] = []
-
-        def is_ready(info: ServerInfo) -> bool:
-            seen[:] = [info]
-            return _count_reached(stages, info) == len(stages)
-
-        try:
-            # At least a moment, so that a device that is ready passes however short the time is.
-            remaining = max(self._end - monotonic(), 0.001)
-            return self._client.wait_server_status(is_ready, remaining, "the device was not ready")
-        except TimeoutException as exc:
-            raise TimeoutException(self._too_late(stages, seen)) from exc
-
-    def _too_late(self, stages: Sequence[Stage], seen: Sequence[ServerInfo]) -> str:
-        count = _count_reached(stages, seen[0]) if seen else 0
-        reached = stages[count - 1].name if count else "transport recognised"
-        missed = stages[count]
-        found = missed.seen(seen[0]) if seen else "the server sent none"
-        return (
-            f"device not ready within {self._timeout:g} s ({self._source}): reached {reached}; "
-            f"expected {missed.name}, but {found}. {missed.advice}"
+        installed = self._patiently(self._client.get_installed_sfds, ALL_STAGES)
+        if info.device.device_id in installed:
+            return self._wait_status(ALL_STAGES)
+        if self._wishes.sfd is None:
+            return info
+        raise GateError(
+            f"no description (SFD) of firmware {info.device.device_id}, and the test is marked "
+            f"{READY}(sfd=True): reached device ready; expected the server to have the SFD, but it has "
+            f"{', '.join(sorted(installed)) or 'none at all'}. "
+            "Install it on the server's machine: scrutiny install-sfd FILE",
+            SFD_STAGE.category,
         )
 
+    def _wait_status(self, stages: Sequence[Stage]) -> ServerInfo:
+        def is_ready(info: ServerInfo) -> bool:
+            return self._look(stages, info)
 
-def _count_reached(stages: Sequence[Stage], info: ServerInfo) -> int:
-    """Return how many of the stages were reached without a gap."""
-    return next((count for count, stage in enumerate(stages) if not stage.is_reached(info)), len(stages))
+        return self._patiently(
+            lambda timeout: self._client.wait_server_status(is_ready, timeout, "the device was not ready"),
+            stages,
+        )
+
+    def _patiently(self, ask: Callable[[float], T], stages: Sequence[Stage]) -> T:
+        """Ask until there is an answer or no time is left; in between, say what is being waited for."""
+        patience = PATIENCE
+        while True:
+            remaining = self._end - self._clock()
+            try:
+                # At least a moment, so that a device that is ready passes however short the time is.
+                return ask(max(min(remaining, patience), 0.001))
+            except TimeoutException as exc:
+                self._check_sessions()
+                if self._clock() >= self._end:
+                    raise self._too_late(self._find(stages)) from exc
+            patience *= 2  # a server may need longer than this for each answer, while it loads an SFD
+            self._tell(stages)
+
+    def _look(self, stages: Sequence[Stage], info: ServerInfo) -> bool:
+        """Return whether this status is the one; if not, say what is being waited for."""
+        self._seen, self._seen_at = info, self._clock()
+        if not self._has_looked:  # it may have begun long before, unnoticed
+            self._known.add(info.device_session_id)
+            self._has_looked = True
+        if count_reached(stages, info) == len(stages):
+            return True
+        self._check_sessions()
+        if self._seen_at - self._start >= PATIENCE:
+            self._tell(stages)
+        return False
+
+    def _check_sessions(self) -> None:
+        new = self._new_sessions()
+        if len(new) >= FLAPPING:
+            raise GateError(
+                f"device not ready after {self._clock() - self._start:.1f} s of {self._timeout:g} s "
+                f"({self._source}): reached device ready again and again; expected its session to last, but "
+                f"new ones began: {', '.join(new)}. Raise device.response_timeout in the server's "
+                "configuration: if to load its SFD takes longer, a server loses the device each time.",
+                "config",
+            )
+
+    def _new_sessions(self) -> list[str]:
+        return [
+            short(session) for session in (*self._client.board.session_ids,) if session not in self._known
+        ]
+
+    def _is_answering(self) -> bool:
+        """Return whether the device itself answered; False if its session ended instead."""
+        assert self._seen is not None
+        reached = ALL_STAGES[count_reached(ALL_STAGES, self._seen) - 1].name
+        try:
+            path = self._client.probe_device(max(self._end - self._clock(), 0.001))
+        except InvalidValueError:
+            return False
+        except TimeoutException as exc:
+            raise self._too_late(Finding(reached, *PROBE)) from exc
+        if path is None:
+            raise GateError(
+                f"nothing to probe the device with, and the test is marked {READY}(probe=True): reached "
+                f"{reached}; expected a value that can be read, but the server lists none. "
+                "Install the firmware's SFD on the server.",
+                "config",
+            )
+        return True
+
+    # What is said
+
+    def _find(self, stages: Sequence[Stage]) -> Finding:
+        if self._clock() - self._seen_at >= SILENCE and self._client.board.is_loading_sfd:
+            return Finding(*LOADING)
+        if self._seen is None:
+            missed = STATUS_STAGE
+            return Finding(
+                "transport recognised", missed.name, "the server sent none", missed.advice, missed.category
+            )
+        count = count_reached(stages, self._seen)
+        reached, missed = stages[count - 1], stages[count]
+        if self._clock() - self._seen_at >= SILENCE:
+            return Finding(
+                reached.name, missed.name, "the server says nothing any more", STATUS_STAGE.advice, "server"
+            )
+        return Finding(reached.name, missed.name, missed.seen(self._seen), missed.advice, missed.category)
+
+    def _tell(self, stages: Sequence[Stage]) -> None:
+        self._progress.tell(
+            f"waiting for the device, {self._timeout:g} s at most ({self._source}): {self._find(stages)}"
+        )
+
+    def _too_late(self, finding: Finding) -> TimeoutException:
+        new = "".join(f"; a new session began meanwhile: {session}" for session in self._new_sessions())
+        error = TimeoutException(
+            f"device not ready within {self._timeout:g} s ({self._source}): {finding}{new}. {finding.advice}"
+        )
+        error.category = finding.category
+        return error
+
+
+def _time_of(settings: Settings, wishes: Wishes, past: Past) -> tuple[float, str]:
+    """Return how long to wait, and who said so."""
+    if wishes.ready_timeout is not None:
+        return wishes.ready_timeout, f"marker {READY}"
+    if past.vain is not None and settings.ready_timeout > SHORT:
+        test, timeout = past.vain
+        return SHORT, f"instead of {settings.ready_timeout:g} s, for {test} waited {timeout:g} s in vain"
+    return settings.ready_timeout, settings.sources["ready_timeout"]

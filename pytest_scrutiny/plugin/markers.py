@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from pytest_scrutiny.plugin.options import TIMEOUT_EXPECTED, read_timeout
-
-FEATURES = ("memory_write", "datalogging", "user_command", "sixtyfour_bits")
-"""The fields of SupportedFeatureMap; a test keeps them equal."""
+from pytest_scrutiny.plugin.options import FEATURES, TIMEOUT_EXPECTED, read_timeout
 
 REQUIRES = "scrutiny_requires"
 READY = "scrutiny_ready"
@@ -24,7 +21,7 @@ GATE = "scrutiny_gate"
 
 _LINES = (
     f"{REQUIRES}(*features): skip the test if the device lacks one of the features: {', '.join(FEATURES)}.",
-    f"{READY}(timeout=seconds, sfd=True): how long to wait for the device, and whether for its SFD too.",
+    f"{READY}(timeout=seconds, sfd=True, probe=True): how long to wait for the device, and for what else.",
 )
 
 
@@ -32,12 +29,14 @@ class Wishes(NamedTuple):
     """What a test's markers ask for.
 
     :ivar ready_timeout: seconds; None leaves it to the settings.
-    :ivar sfd: whether the firmware description must be loaded.
+    :ivar sfd: whether the firmware description must be loaded; None: if the server has it.
+    :ivar probe: whether the device itself must answer, and not only the server for it.
     """
 
     features: tuple[str, ...] = ()
     ready_timeout: float | None = None
-    sfd: bool = True
+    sfd: bool | None = None
+    probe: bool = False
 
 
 def register_markers(config: pytest.Config) -> None:
@@ -65,7 +64,7 @@ def read_wishes(item: pytest.Item) -> Wishes:
         raise ValueError(f"{item.nodeid}: {exc}") from None
     # In the order of the table, each once, whatever the order of the decorators.
     wanted = tuple(name for name in FEATURES if name in features)
-    return Wishes(wanted, ready.get("timeout"), ready.get("sfd", True))
+    return Wishes(wanted, ready.get("timeout"), ready.get("sfd"), ready.get("probe", False))
 
 
 def _read_requires(mark: pytest.Mark) -> Sequence[str]:
@@ -84,10 +83,10 @@ def _read_requires(mark: pytest.Mark) -> Sequence[str]:
 
 
 def _read_ready(mark: pytest.Mark) -> Mapping[str, Any]:
-    _refuse_keywords(mark, ("timeout", "sfd"))
+    _refuse_keywords(mark, ("timeout", "sfd", "probe"))
     if mark.args:
         raise ValueError(
-            f"{READY} got {mark.args[0]!r} without a name: expected timeout=... or sfd=...; "
+            f"{READY} got {mark.args[0]!r} without a name: expected timeout=..., sfd=... or probe=...; "
             f"write for example {READY}(timeout=9)"
         )
     timeout = mark.kwargs.get("timeout")
@@ -95,9 +94,12 @@ def _read_ready(mark: pytest.Mark) -> Mapping[str, Any]:
         raise ValueError(
             f"{READY} got timeout={timeout!r}: expected {TIMEOUT_EXPECTED}; write for example timeout=20"
         )
-    sfd = mark.kwargs.get("sfd", True)
-    if not isinstance(sfd, bool):
-        raise ValueError(f"{READY} got sfd={sfd!r}: expected True or False; write for example sfd=False")
+    for name in ("sfd", "probe"):
+        switch = mark.kwargs.get(name, True)
+        if not isinstance(switch, bool):
+            raise ValueError(
+                f"{READY} got {name}={switch!r}: expected True or False; write for example {name}=False"
+            )
     return mark.kwargs
 
 

@@ -19,6 +19,9 @@ DEFAULT = "default"
 PLAIN_PROFILE = "plain"
 LONGEST_TIMEOUT = 86_400.0  # a day: longer is a typing mistake, and what waits may not take any number
 
+FEATURES = ("memory_write", "datalogging", "user_command", "sixtyfour_bits")
+"""The fields of SupportedFeatureMap; a test keeps them equal."""
+
 Transport: TypeAlias = Literal["auto", "tcp", "websocket"]
 
 _ON = ("1", "true", "yes", "on")
@@ -44,6 +47,7 @@ class Settings(NamedTuple):
     :ivar fake: whether the bundled fake server takes the place of ``host`` and ``port``.
     :ivar profile: the device that the fake server simulates.
     :ivar missing: what happens to tests when there is no server: ``auto``, ``skip`` or ``fail``.
+    :ivar no_skip: the features whose lack is an error instead of a skip.
     :ivar sources: ``{key: where its value came from}``; the whole address has the one key ``address``.
     """
 
@@ -55,6 +59,7 @@ class Settings(NamedTuple):
     connect_timeout: float
     ready_timeout: float
     missing: Literal["auto", "skip", "fail"]
+    no_skip: tuple[str, ...]
     sources: Mapping[str, str]
 
     @property
@@ -139,6 +144,13 @@ def _read_missing(raw: object) -> str:
     return str(raw)
 
 
+def _read_features(raw: object) -> tuple[str, ...]:
+    names = str(raw).replace(",", " ").split()
+    if not names or any(name not in (*FEATURES, "all") for name in names):
+        raise ValueError
+    return tuple(name for name in FEATURES if name in names or "all" in names)
+
+
 TIMEOUT_EXPECTED = "seconds, more than 0 and at most a day"
 
 
@@ -200,6 +212,8 @@ ROWS = (
     Row("missing", "string", _read_missing, "auto, skip or fail", "auto", "auto",
         "auto|skip|fail", "what happens to tests when there is no server; auto: they are skipped if nobody "
         "said where it is, and are errors otherwise (default: auto)"),
+    Row("no_skip", "string", _read_features, f"all, or some of {', '.join(FEATURES)}", "all", (),
+        "LIST|all", "features whose lack is an error instead of a skip, separated by commas (default: none)"),
 )  # fmt: skip
 """The table of settings; an option, an environment variable and an ini key for each row."""
 

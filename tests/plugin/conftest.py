@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from pytest_scrutiny.fakeserver.server import FakeServer
+from pytest_scrutiny.plugin import pool
 from pytest_scrutiny.plugin.options import ROWS
 
 
@@ -14,6 +15,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the person who runs these tests reaches them."""
     for row in ROWS:
         monkeypatch.delenv(row.environment, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def own_locks(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The locks of a pytest in this process are deleted with the tests' other files."""
+    monkeypatch.setattr(pool, "shared_folder", tmp_path_factory.getbasetemp)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The gate: its stages, what it says when one is not reached, and where its time comes from."""
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -9,20 +8,21 @@ import attrs
 import pytest
 
 from pytest_scrutiny.client.client import ScrutinyClient
-from pytest_scrutiny.errors import TimeoutException
+from pytest_scrutiny.errors import InvalidValueError, TimeoutException
 from pytest_scrutiny.fakeserver.link import Timing
 from pytest_scrutiny.fakeserver.server import FakeServer
 from pytest_scrutiny.model.link import DeviceLinkInfo, DeviceLinkType, SerialLinkConfig, UDPLinkConfig
 from pytest_scrutiny.model.sfd import SFDInfo
 from pytest_scrutiny.model.status import DeviceCommState, ServerInfo
 from pytest_scrutiny.model.values import UnknownValue
-from pytest_scrutiny.plugin.gate import Gate
+from pytest_scrutiny.plugin.connect import Past, Vain
+from pytest_scrutiny.plugin.gate import Gate, GateError
 from pytest_scrutiny.plugin.markers import Wishes
 from pytest_scrutiny.plugin.options import Settings
-from tests.plugin.conftest import SilentPort
+from pytest_scrutiny.plugin.progress import Progress
 
 SETTINGS = Settings(
-    "localhost", 8765, "auto", False, "plain", 5.0, 10.0, "auto",
+    "localhost", 8765, "auto", False, "plain", 5.0, 10.0, "auto", (),
     MappingProxyType({"ready_timeout": "PYTEST_SCRUTINY_READY_TIMEOUT"}),
 )  # fmt: skip
 SERIAL = SerialLinkConfig(
@@ -34,31 +34,99 @@ SERIAL = SerialLinkConfig(
 )
 
 
-class ScriptedClient:
-    """A client whose server publishes the given statuses, and then no more."""
+STEP = 0.25
 
-    def __init__(self, *statuses: ServerInfo, installed: tuple[str, ...] = ()) -> None:
-        self._statuses = [*statuses]
+
+class Board:
+    """What its reports told."""
+
+    def __init__(self) -> None:
+        self.is_loading_sfd = False
+        self.session_ids: list[str] = []
+
+    def note(self, info: ServerInfo | None) -> None:
+        if info is not None and info.device_session_id not in (None, *self.session_ids):
+            self.session_ids.append(str(info.device_session_id))
+
+
+class ScriptedClient:
+    """A client with a clock: its server publishes one of the given statuses each STEP seconds.
+
+    The last one goes on for ever; None is a step without any.
+    """
+
+    def __init__(
+        self, *statuses: ServerInfo | None, installed: tuple[str, ...] = (), answers: Sequence[object] = ()
+    ) -> None:
+        self._statuses = [*statuses] or [None]
         self._installed = installed
+        self._answers = [*answers]
+        self.now = 1000.0
         self.timeouts: list[float] = []
+        self.board = Board()
 
     def wait_server_status(
         self, predicate: Callable[[ServerInfo], bool], timeout: float, what: str
     ) -> ServerInfo:
         self.timeouts.append(timeout)
-        while self._statuses:
-            info = self._statuses.pop(0)
-            if predicate(info):
+        end = self.now + timeout
+        while self.now < end:
+            info = self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
+            self.board.note(info)
+            if info is not None and predicate(info):
                 return info
+            self.now += STEP
         raise TimeoutException(what)
 
-    def get_installed_sfds(self) -> dict[str, SFDInfo]:
+    def get_installed_sfds(self, timeout: float) -> dict[str, SFDInfo]:
+        self.timeouts.append(timeout)
         return {firmware: SFDInfo(firmware) for firmware in self._installed}
 
+    def probe_device(self, timeout: float) -> object:
+        self.timeouts.append(timeout)
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
-def pass_gate(client: ScriptedClient, *, sfd: bool = True) -> ServerInfo:
-    wishes = Wishes(sfd=sfd)
-    return Gate(cast("ScrutinyClient", client), SETTINGS, wishes).wait()
+
+class Told:
+    """Progress that only remembers."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    @property
+    def has_told(self) -> bool:
+        return self.lines != []
+
+    def tell(self, text: str) -> None:
+        if text not in self.lines[-1:]:
+            self.lines.append(text)
+
+
+def gate_of(
+    client: ScriptedClient,
+    *,
+    past: Past | None = None,
+    told: Told | None = None,
+    settings: Settings = SETTINGS,
+    test: str = "test_it.py::test_now",
+    **wishes: Any,
+) -> Gate:
+    return Gate(
+        cast("ScrutinyClient", client),
+        settings,
+        Wishes(**wishes),
+        past=past or Past(),
+        progress=cast("Progress", told or Told()),
+        test=test,
+        clock=lambda: client.now,
+    )
+
+
+def pass_gate(client: ScriptedClient, **wishes: Any) -> ServerInfo:
+    return gate_of(client, **wishes).wait()
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +195,7 @@ def test_a_timeout_without_any_status(ready: ServerInfo) -> None:
 
     assert str(caught.value).endswith(
         "reached transport recognised; expected status received, but the server sent none. "
-        "Check that the server is not overloaded."
+        "Look into its log; if it is loading a large SFD, give it more time."
     )
 
 
@@ -138,6 +206,17 @@ def test_the_last_status_counts_in_the_text(ready: ServerInfo) -> None:
         pass_gate(ScriptedClient(no_link, away(ready, device_link=UDP)))
 
 
+def test_a_slow_server_is_given_more_and_more_time_for_an_answer(ready: ServerInfo) -> None:
+    """While it loads a large SFD each answer may take seconds, and a question asked anew starts again."""
+    client = ScriptedClient()
+
+    with pytest.raises(TimeoutException):
+        pass_gate(client)
+
+    assert client.timeouts == [1, 2, 4, 3]
+    assert client.now == 1010
+
+
 def test_a_missing_firmware_description_is_waited_for_if_the_server_has_it(ready: ServerInfo) -> None:
     assert ready.device is not None
     without = attrs.evolve(ready, sfd=None)
@@ -146,7 +225,7 @@ def test_a_missing_firmware_description_is_waited_for_if_the_server_has_it(ready
     info = pass_gate(client)
 
     assert info.sfd == ready.sfd
-    assert client.timeouts[1] < client.timeouts[0] <= 10
+    assert client.now < 1001
 
 
 def test_another_firmwares_description_is_not_enough(ready: ServerInfo) -> None:
@@ -163,14 +242,236 @@ def test_another_firmwares_description_is_not_enough(ready: ServerInfo) -> None:
 
 
 @pytest.mark.parametrize(
-    ("is_installed", "sfd"), [(False, True), (True, False)], ids=["not installed", "not wanted"]
+    ("is_installed", "sfd"), [(False, None), (True, False)], ids=["not installed", "not wanted"]
 )
-def test_no_firmware_description_is_waited_for(ready: ServerInfo, is_installed: bool, sfd: bool) -> None:
+def test_no_firmware_description_is_waited_for(
+    ready: ServerInfo, is_installed: bool, sfd: bool | None
+) -> None:
     assert ready.device is not None
     without = attrs.evolve(ready, sfd=None)
     client = ScriptedClient(without, installed=(ready.device.device_id,) if is_installed else ())
 
     assert pass_gate(client, sfd=sfd) == without
+
+
+def test_a_server_that_falls_silent_is_not_taken_for_a_device_that_does(ready: ServerInfo) -> None:
+    with pytest.raises(TimeoutException) as caught:
+        pass_gate(ScriptedClient(away(ready, device_link=UDP), None))
+
+    assert str(caught.value).endswith(
+        "reached link operational; expected handshake, but the server says nothing any more. "
+        "Look into its log; if it is loading a large SFD, give it more time."
+    )
+    assert caught.value.category == "server"
+
+
+def test_a_firmware_description_that_is_asked_for_must_be_installed(ready: ServerInfo) -> None:
+    assert ready.device is not None
+    without = attrs.evolve(ready, sfd=None)
+    client = ScriptedClient(without, installed=("2" * 32, "1" * 32))
+
+    with pytest.raises(GateError) as caught:
+        pass_gate(client, sfd=True)
+
+    assert str(caught.value) == (
+        f"no description (SFD) of firmware {ready.device.device_id}, and the test is marked "
+        "scrutiny_ready(sfd=True): reached device ready; expected the server to have the SFD, but it has "
+        f"{'1' * 32}, {'2' * 32}. Install it on the server's machine: scrutiny install-sfd FILE"
+    )
+    assert caught.value.category == "config"
+    assert client.now == 1000
+
+
+def test_two_new_sessions_are_a_diagnosis(ready: ServerInfo) -> None:
+    assert ready.device is not None
+    one, two, three = (
+        attrs.evolve(ready, sfd=None, device_session_id=f"{n}session{n * 24}") for n in ("a", "b", "c")
+    )
+    gone = away(ready, device_link=UDP)
+    client = ScriptedClient(one, one, gone, two, gone, three, installed=(ready.device.device_id,))
+
+    with pytest.raises(GateError) as caught:
+        pass_gate(client)
+
+    assert str(caught.value) == (
+        "device not ready after 1.0 s of 10 s (PYTEST_SCRUTINY_READY_TIMEOUT): reached device ready again "
+        "and again; expected its session to last, but new ones began: bsession, csession. Raise "
+        "device.response_timeout in the server's configuration: if to load its SFD takes longer, a server "
+        "loses the device each time."
+    )
+    assert caught.value.category == "config"
+
+
+def test_one_new_session_may_be_meant(ready: ServerInfo) -> None:
+    assert ready.device is not None
+    again = attrs.evolve(ready, device_session_id="b" * 32)
+    client = ScriptedClient(
+        attrs.evolve(ready, sfd=None), away(ready), again, installed=(ready.device.device_id,)
+    )
+
+    assert pass_gate(client) == again
+
+
+def test_a_timeout_tells_of_a_new_session(ready: ServerInfo) -> None:
+    assert ready.device is not None
+    again = attrs.evolve(ready, sfd=None, device_session_id="b" * 32)
+    client = ScriptedClient(attrs.evolve(ready, sfd=None), again, installed=(ready.device.device_id,))
+
+    with pytest.raises(
+        TimeoutException, match=r"loaded none; a new session began meanwhile: bbbbbbbb\. Look"
+    ):
+        pass_gate(client)
+
+
+# The probe
+
+
+def test_the_probe_asks_the_device_itself(ready: ServerInfo) -> None:
+    client = ScriptedClient(ready, answers=["/rpv/x1000"])
+
+    assert pass_gate(client, probe=True) == ready
+    assert client.timeouts == [1, 10]
+
+
+def test_a_session_that_ends_under_the_probe_is_waited_for_again(ready: ServerInfo) -> None:
+    again = attrs.evolve(ready, device_session_id="b" * 32)
+    client = ScriptedClient(ready, again, answers=[InvalidValueError("gone"), "/rpv/x1000"])
+
+    assert pass_gate(client, probe=True) == again
+
+
+def test_a_device_that_does_not_answer_the_probe(ready: ServerInfo) -> None:
+    client = ScriptedClient(ready, answers=[TimeoutException("no fresh value came")])
+
+    with pytest.raises(TimeoutException) as caught:
+        pass_gate(client, probe=True)
+
+    assert str(caught.value) == (
+        "device not ready within 10 s (PYTEST_SCRUTINY_READY_TIMEOUT): reached SFD loaded; expected probe "
+        "answered, but the device gives no value, though the server takes it for ready. "
+        "Check whether its firmware hangs."
+    )
+    assert caught.value.category == "device"
+
+
+def test_nothing_to_probe_the_device_with(ready: ServerInfo) -> None:
+    client = ScriptedClient(attrs.evolve(ready, sfd=None), answers=[None])
+
+    with pytest.raises(GateError) as caught:
+        pass_gate(client, probe=True)
+
+    assert str(caught.value) == (
+        "nothing to probe the device with, and the test is marked scrutiny_ready(probe=True): reached device "
+        "ready; expected a value that can be read, but the server lists none. Install the firmware's SFD on "
+        "the server."
+    )
+    assert caught.value.category == "config"
+
+
+# What earlier tests found out
+
+
+def test_a_device_that_was_waited_for_in_vain_is_waited_for_shortly(ready: ServerInfo) -> None:
+    past = Past()
+    client = ScriptedClient(away(ready, device_link=UDP))
+    with pytest.raises(TimeoutException):
+        gate_of(client, past=past, test="test_psu.py::test_first").wait()
+
+    client.now = 0
+    with pytest.raises(TimeoutException) as caught:
+        gate_of(client, past=past, test="test_psu.py::test_second").wait()
+
+    assert client.now == 2
+    assert str(caught.value).startswith(
+        "device not ready within 2 s (instead of 10 s, for test_psu.py::test_first waited 10 s in vain): "
+        "reached link operational; expected handshake"
+    )
+    assert past.vain == ("test_psu.py::test_first", 10)
+
+
+@pytest.mark.parametrize("timeout", [30, 1])
+def test_a_marker_that_names_a_timeout_is_obeyed_all_the_same(ready: ServerInfo, timeout: float) -> None:
+    past = Past()
+    past.vain = Vain("test_psu.py::test_first", 10)
+    client = ScriptedClient(away(ready, device_link=UDP))
+    client.now = 0
+
+    with pytest.raises(TimeoutException, match=rf"within {timeout} s \(marker scrutiny_ready\)"):
+        gate_of(client, past=past, ready_timeout=timeout).wait()
+
+    assert client.now == timeout
+
+
+def test_a_device_that_is_back_is_given_all_of_its_time_again(ready: ServerInfo) -> None:
+    past = Past()
+    past.vain = Vain("test_psu.py::test_first", 10)
+    gate_of(ScriptedClient(ready), past=past).wait()
+
+    assert past.vain is None
+
+
+def test_a_wait_that_a_marker_cut_short_proves_nothing(ready: ServerInfo) -> None:
+    past = Past()
+
+    with pytest.raises(TimeoutException):
+        gate_of(ScriptedClient(away(ready, device_link=UDP)), past=past, ready_timeout=0.5).wait()
+
+    assert past.vain is None
+
+
+def test_times_shorter_than_the_short_one_stay_as_they_are(ready: ServerInfo) -> None:
+    past = Past()
+    past.vain = Vain("test_psu.py::test_first", 1)
+
+    with pytest.raises(TimeoutException, match=r"within 1 s \(PYTEST_SCRUTINY_READY_TIMEOUT\)"):
+        gate_of(
+            ScriptedClient(away(ready, device_link=UDP)),
+            past=past,
+            settings=SETTINGS._replace(ready_timeout=1.0),
+        ).wait()
+
+
+# Progress
+
+
+WAITING = "waiting for the device, 10 s at most (PYTEST_SCRUTINY_READY_TIMEOUT): reached"
+UDP_TEXT = "UDP 10.0.0.2:12345"
+CONNECTING = "the device answered without becoming ready (Connecting)"
+
+
+def test_what_takes_longer_than_a_second_is_told(ready: ServerInfo) -> None:
+    told = Told()
+    gone, connecting = (
+        away(ready, device_link=UDP, device_comm_state=state)
+        for state in (DeviceCommState.Disconnected, DeviceCommState.Connecting)
+    )
+
+    gate_of(ScriptedClient(*[gone] * 8, *[connecting] * 4, ready), told=told).wait()
+
+    assert told.lines == [
+        f"{WAITING} link operational; expected handshake, but no device answers: {UDP_TEXT}, Disconnected",
+        f"{WAITING} handshake; expected device ready, but {CONNECTING}",
+        "device ready after 3.0 s",
+    ]
+
+
+def test_a_silent_server_is_told_too() -> None:
+    told = Told()
+
+    with pytest.raises(TimeoutException):
+        gate_of(ScriptedClient(), told=told).wait()
+
+    assert told.lines == [
+        f"{WAITING} transport recognised; expected status received, but the server sent none"
+    ]
+
+
+def test_what_is_quick_is_not_told(ready: ServerInfo) -> None:
+    told = Told()
+
+    gate_of(ScriptedClient(*[away(ready)] * 3, ready), told=told).wait()
+
+    assert told.lines == []
 
 
 # With a server and a client
@@ -239,49 +540,11 @@ def test_the_gate_waits_for_the_firmware_description_unless_told_not_to(pytester
         """
     )
 
-    with FakeServer(timing=Timing(sfd=3600)) as server:
+    with FakeServer(timing=Timing(sfd=3600, sfd_blocks=False)) as server:
         result = pytester.runpytest_inprocess("--scrutiny-url", server.url)
 
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*reached device ready; expected SFD loaded, but the server*loaded none.*"])
-
-
-def test_a_server_that_dies_costs_no_later_test_any_time(pytester: pytest.Pytester) -> None:
-    pytester.makeconftest(
-        """
-        import pytest
-        from pytest_scrutiny import FakeServer
-
-        @pytest.fixture(scope="session")
-        def server():
-            with FakeServer() as server:
-                yield server
-
-        @pytest.fixture(scope="session")
-        def scrutiny_settings(scrutiny_settings, server):
-            return scrutiny_settings._replace(host=server.host, port=server.port, ready_timeout=600)
-        """
-    )
-    pytester.makepyfile(
-        """
-        def test_kill(scrutiny_features, server):
-            server.stop()
-
-        def test_next(scrutiny_features): raise AssertionError("it ran")
-        def test_last(scrutiny_device): raise AssertionError("it ran")
-        """
-    )
-
-    result = pytester.runpytest_inprocess("--scrutiny-port=1")
-
-    result.assert_outcomes(passed=1, errors=2)
-    lines = [line for line in result.outlines if line.startswith("the server is lost: ")]
-    assert len(lines) == 2
-    pattern = (
-        r"the server is lost: .*; expected it to stay at 127.0.0.1:\d+ \(--scrutiny-port\)\. Look into .*"
-    )
-    assert all(re.fullmatch(pattern, line) for line in lines)
-    result.stdout.no_fnmatch_line("*Traceback*")
 
 
 # Without a server
@@ -329,15 +592,3 @@ def test_a_missing_server_skips_or_fails(
     else:
         result.stdout.fnmatch_lines([text] * 3)
         result.stdout.no_fnmatch_line("*exception*")
-
-
-def test_a_dead_server_costs_one_connect_timeout_a_run(
-    pytester: pytest.Pytester, silent_port: SilentPort
-) -> None:
-    pytester.makepyfile(THREE + "def test_d(scrutiny_device): raise AssertionError('it ran')\n")
-
-    result = pytester.runpytest_inprocess(*silent_port.address, "--scrutiny-connect-timeout=0.2")
-
-    result.assert_outcomes(errors=4)
-    assert silent_port.count_connections() == 1
-    result.stdout.fnmatch_lines(["cannot connect to 127.0.0.1:*within 0.2 s*"] * 4)

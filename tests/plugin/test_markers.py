@@ -5,7 +5,8 @@ import pytest
 
 from pytest_scrutiny.fakeserver.server import FakeServer
 from pytest_scrutiny.model.status import SupportedFeatureMap
-from pytest_scrutiny.plugin.markers import FEATURES, READY, REQUIRES, Wishes, read_wishes, requires
+from pytest_scrutiny.plugin.markers import READY, REQUIRES, Wishes, read_wishes, requires
+from pytest_scrutiny.plugin.options import FEATURES
 
 HEAD = "import pytest, unittest\nfrom pytest_scrutiny import requires\nmark = pytest.mark\n"
 
@@ -21,6 +22,7 @@ def test_the_features_are_those_of_the_device() -> None:
 KNOWN = "expected memory_write, datalogging, user_command or sixtyfour_bits"
 SECONDS = "expected seconds, more than 0 and at most a day; write for example timeout=20"
 NAMES_ONLY = "expected names of features only; correct it or take it out"
+NAMES = "expected timeout=..., sfd=... or probe=..."
 MISTAKES = [
     ("requires('dataloging')", f"requires does not know 'dataloging': {KNOWN}; did you mean 'datalogging'?"),
     ("requires('xyz')", f"requires does not know 'xyz': {KNOWN}; correct it or take it out"),
@@ -32,14 +34,15 @@ MISTAKES = [
     ),
     (
         "ready(20)",
-        f"ready got 20 without a name: expected timeout=... or sfd=...; write for example {READY}(timeout=9)",
+        f"ready got 20 without a name: {NAMES}; write for example {READY}(timeout=9)",
     ),
     (
         "ready(timout=20)",
-        "ready does not take the keyword 'timout': expected timeout or sfd; did you mean 'timeout'?",
+        "ready does not take the keyword 'timout': expected timeout, sfd or probe; did you mean 'timeout'?",
     ),
     *[(f"ready(timeout={raw})", f"ready got timeout={raw}: {SECONDS}") for raw in (0, -1, True, "'20'")],
     ("ready(sfd=0)", "ready got sfd=0: expected True or False; write for example sfd=False"),
+    ("ready(probe='x')", "ready got probe='x': expected True or False; write for example probe=False"),
 ]
 
 
@@ -127,7 +130,8 @@ def test_a_misspelt_requires_is_an_error_of_the_collection(pytester: pytest.Pyte
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
-        [f"*requires does not know 'dataloging': {KNOWN}; did you mean 'datalogging'?"]
+        # From Python 3.12 on, the interpreter adds a suggestion of its own.
+        [f"*requires does not know 'dataloging': {KNOWN}; did you mean 'datalogging'?*"]
     )
 
 
@@ -311,5 +315,5 @@ def test_markers_are_listed(pytester: pytest.Pytester) -> None:
 
     result.stdout.fnmatch_lines([
         "@pytest.mark.scrutiny_requires(*features): skip the test if the device lacks one of the features:*",
-        "@pytest.mark.scrutiny_ready(timeout=seconds, sfd=True): how long to wait for the device*",
+        "@pytest.mark.scrutiny_ready(timeout=seconds, sfd=True, probe=True): how long to wait for*",
     ])  # fmt: skip

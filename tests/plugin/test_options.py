@@ -25,7 +25,7 @@ def complaint_of(pytester: pytest.Pytester, *options: str, **layers: object) -> 
 def test_defaults(pytester: pytest.Pytester) -> None:
     settings = settings_of(pytester)
 
-    assert settings[:-1] == ("localhost", 8765, "auto", False, "plain", 5.0, 10.0, "auto")
+    assert settings[:-1] == ("localhost", 8765, "auto", False, "plain", 5.0, 10.0, "auto", ())
     assert set(settings.sources.values()) == {"default"}
     assert settings.is_address_default
     assert settings.address == "localhost:8765"
@@ -193,6 +193,9 @@ HOST = "expected a host name or an address, without port; write for example loca
 PORT = "expected a number from 1 to 65535; write for example 8765"
 URL = "expected tcp://host:port or ws://host:port; write for example tcp://localhost:8765"
 READY = "expected seconds, more than 0 and at most a day; write for example 10"
+NO_SKIP = (
+    "expected all, or some of memory_write, datalogging, user_command, sixtyfour_bits; write for example all"
+)
 MISTAKES = [
     *[("host", raw, HOST) for raw in ("", "a:1", "http://a", "a b", "[::1]", "user@a")],
     *[("port", raw, PORT) for raw in ("abc", "", "0", "65536", "-1", "1.5", "1_0", "٣")],
@@ -214,6 +217,7 @@ MISTAKES = [
     ("connect_timeout", "soon", READY.replace("10", "5")),
     ("profile", " ", "expected the name of a device; write for example plain"),
     ("missing", "maybe", "expected auto, skip or fail; write for example auto"),
+    *[("no_skip", raw, NO_SKIP) for raw in ("", " , ", "dataloging", "all,nothing")],
     ("fake", "perhaps", "expected true or false; write for example true"),
     ("fake", "", "expected true or false; write for example true"),
 ]
@@ -275,9 +279,11 @@ def test_a_profile_counts_only_on_the_fake(pytester: pytest.Pytester) -> None:
 def test_classic_ini_strings(pytester: pytest.Pytester) -> None:
     lines = ("host = a", "port = 1", "connect_timeout = 2", "ready_timeout = 0.5", "missing = fail")
 
-    settings = settings_of(pytester, ini="\n".join(f"scrutiny_{line}" for line in lines))
+    settings = settings_of(
+        pytester, ini="\n".join(f"scrutiny_{line}" for line in (*lines, "no_skip = datalogging"))
+    )
 
-    assert settings[:-1] == ("a", 1, "auto", False, "plain", 2.0, 0.5, "fail")
+    assert settings[:-1] == ("a", 1, "auto", False, "plain", 2.0, 0.5, "fail", ("datalogging",))
 
 
 def test_classic_toml_values(pytester: pytest.Pytester) -> None:
@@ -343,6 +349,18 @@ def test_settings_reach_tests_and_cannot_be_changed(pytester: pytest.Pytester) -
     )
 
     pytester.runpytest_inprocess("--scrutiny-port=1").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("raw", "features"),
+    [
+        ("all", ("memory_write", "datalogging", "user_command", "sixtyfour_bits")),
+        ("user_command, datalogging", ("datalogging", "user_command")),
+        ("memory_write datalogging memory_write", ("memory_write", "datalogging")),
+    ],
+)
+def test_features_that_may_not_lack(pytester: pytest.Pytester, raw: str, features: tuple[str, ...]) -> None:
+    assert settings_of(pytester, "--scrutiny-no-skip", raw).no_skip == features
 
 
 def test_an_ipv6_address_is_shown_in_brackets(pytester: pytest.Pytester) -> None:

@@ -1,0 +1,79 @@
+"""The end of a test that used a device: what it wrote is put back, what it watched is released.
+
+Rule 1: a test that ends is torn down before the next; what cannot be put back fails its teardown.
+Rule 2: when the run is interrupted, all is put back before anything else is torn down. Pytest forgets the
+    other fixtures of a test when Ctrl-C comes during its teardown, so their teardown cannot be relied on.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_scrutiny.plugin.report import fail
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_scrutiny.hil.device import Device
+
+HASTE = 0.5
+"""Seconds for a write when the run was interrupted: ten times what one takes (0.16.0 over UDP, observed), and
+little enough that a device or server that hangs keeps nobody from leaving within a second."""
+
+_devices_key = pytest.StashKey[list["Device"]]()
+
+
+def watch_over(config: pytest.Config, device: Device) -> None:
+    """Have the device's values put back if the run is interrupted."""
+    config.stash.setdefault(_devices_key, []).append(device)
+
+
+def leave_as_found(config: pytest.Config, device: Device) -> None:
+    """Put back what the test wrote; fail, naming each value for which that is not possible."""
+    assert device.journal is not None, "the fixture gave it one"
+    try:
+        complaints = device.journal.restore()
+    except BaseException:  # Ctrl-C, SIGTERM or pytest-timeout: what is left gets one more try
+        _put_back(config, device)
+        raise
+    finally:
+        config.stash[_devices_key].remove(device)
+    device.release()
+    if complaints:
+        from pytest_scrutiny.plugin.connect import is_lost
+
+        fail(config, _text(complaints), "server" if is_lost(device.raw) else "device")
+
+
+def put_all_back(config: pytest.Config) -> None:
+    """Put back what interrupted tests wrote."""
+    for device in config.stash.get(_devices_key, ()):
+        _put_back(config, device)
+
+
+def _put_back(config: pytest.Config, device: Device) -> None:
+    """Put back in haste; write to the terminal what could not be, for no test can fail with it any more."""
+    assert device.journal is not None, "the fixture gave it one"
+    complaints = device.journal.restore(HASTE)
+    if complaints:
+        _tell(config, _text(complaints))
+
+
+def _text(complaints: Sequence[str]) -> str:
+    return "\n".join((
+        "the device is not as it was found; expected every write to be undone. Reset it first of all.",
+        *complaints,
+    ))  # fmt: skip
+
+
+def _tell(config: pytest.Config, text: str) -> None:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:  # a worker of pytest-xdist
+        sys.stderr.write(f"\n{text}\n")
+        return
+    reporter.ensure_newline()
+    for line in text.splitlines():
+        reporter.write_line(line, red=True)
