@@ -51,6 +51,7 @@ class ScrutinyClient(StatusCommands, WatchCommands, MemoryCommands, ProbeCommand
         self._callbacks = list(rx_message_callbacks or ())
         self._session: Session | None = None
         self._board: StatusBoard | None = None
+        self._writes: WriteBoard | None = None
         self._watches: WatchBoard | None = None
         self._memory: MemoryBoard | None = None
         self._is_connecting = False
@@ -99,8 +100,8 @@ class ScrutinyClient(StatusCommands, WatchCommands, MemoryCommands, ProbeCommand
 
     def _open(self, hostname: str, port: int, deadline: Deadline, transport: Transport) -> None:
         session = Session(open_link(hostname, port, deadline, transport), self._message_callback())
-        writes = WriteBoard(session)
-        self._watches = WatchBoard(session, writes, self.write_timeout)
+        self._writes = WriteBoard(session)
+        self._watches = WatchBoard(session, self._writes, self.write_timeout)
         self._memory = MemoryBoard(session)
         self._board = StatusBoard(session)
         self._board.on_report = self._watches.notice_report
@@ -185,6 +186,13 @@ class ScrutinyClient(StatusCommands, WatchCommands, MemoryCommands, ProbeCommand
         self.session  # noqa: B018 - raises if there is none
         assert self._watches is not None
         return self._watches
+
+    @property
+    def writes(self) -> WriteBoard:
+        """The connection's writes under way; for this package's own use."""
+        self.session  # noqa: B018 - raises if there is none
+        assert self._writes is not None
+        return self._writes
 
     @property
     def memory(self) -> MemoryBoard:

@@ -192,17 +192,22 @@ class WatchableHandle:
         :raises InvalidValueError: as soon as the device's session ends.
         :raises ConnectionError: as soon as the connection is gone.
         """
+        return self._session.wait_for(
+            lambda: self.fresh(number), deadline, f"no update of {self.info.path} came"
+        )
 
-        def find() -> list[TimedSample]:
-            self._is_over()
-            first = max(number, self.history.dropped, self._born)
-            return [
-                TimedSample(n, self.history.time_us(n), self._sample(n))
-                for n in range(first, self.history.total)
-                if self._is_after_writes(n)
-            ]
+    def fresh(self, number: int) -> list[TimedSample]:
+        """Return what ``wait_samples`` would, without waiting; called with ``changed`` held.
 
-        return self._session.wait_for(find, deadline, f"no update of {self.info.path} came")
+        :raises InvalidValueError: if no update can come any more.
+        """
+        self._is_over()
+        first = max(number, self.history.dropped, self._born)
+        return [
+            TimedSample(n, self.history.time_us(n), self._sample(n))
+            for n in range(first, self.history.total)
+            if self._is_after_writes(n)
+        ]
 
     def samples(self, number: int = 0) -> list[Sample]:
         """Return the updates of the present session from ``number`` on that are still kept, oldest first."""

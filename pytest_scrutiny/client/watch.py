@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Protocol
 
 from pytest_scrutiny.client.deadline import Deadline
-from pytest_scrutiny.client.handle import WatchableHandle
+from pytest_scrutiny.client.handle import TimedSample, WatchableHandle
 from pytest_scrutiny.client.request import Message, Request
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.write import WriteBoard
@@ -85,6 +85,19 @@ class WatchBoard:
             self._session.changed.notify_all()
         if live:  # to unsubscribe what is not subscribed is an "Internal error" on 0.12 and 0.13 (observed)
             self._session.request(UNSUBSCRIBE, encode_unsubscribe(live), lambda _: True, deadline)
+
+    def wait_all(self, handles: list[WatchableHandle], deadline: Deadline) -> list[TimedSample]:
+        """Return the latest sample of each handle, once each has one that came after this call.
+
+        What a server reads from the device at once, it sends at once from 0.12 on: values of one moment.
+        """
+        starts = [handle.history.total for handle in handles]
+
+        def find() -> list[TimedSample]:
+            fresh = [handle.fresh(start) for handle, start in zip(handles, starts, strict=True)]
+            return [samples[-1] for samples in fresh] if all(fresh) else []
+
+        return self._session.wait_for(find, deadline, f"not all of {len(handles)} values came")
 
     def change_rate(self, handle: WatchableHandle, rate_hz: float | None, deadline: Deadline) -> None:
         """Ask for so many updates per second, None for as many as possible; servers before 0.13 send all.

@@ -1,7 +1,7 @@
 """The device on the bench, as a test sees it."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from pytest_scrutiny.errors import (
     ScrutinyError,
     TimeoutException,
 )
+from pytest_scrutiny.hil.batch import Batch, Snapshot, take_snapshot
 from pytest_scrutiny.hil.journal import Journal, WriteRecord
 from pytest_scrutiny.hil.memory import DeviceMemory
 from pytest_scrutiny.hil.resets import QUICK, Reset, await_reset, explain, tell_reset
@@ -34,6 +35,7 @@ class Device:
     :ivar raw: the client.
     :ivar journal: remembers what to put back; None if nothing is.
     :ivar writes: every write of the test, oldest first.
+    :ivar has_told_reset: a reset that nobody expected was raised already.
     :ivar watchers: what may not happen at present; see ``Value.never``.
     """
 
@@ -43,6 +45,7 @@ class Device:
         self._session = client.get_server_status().device_session_id
         self.writes: list[WriteRecord] = []
         self.watchers: list[Never] = []
+        self.has_told_reset = False
         self._resets_expected = 0
         self._values: dict[str, Value] = {}
 
@@ -75,6 +78,41 @@ class Device:
                 raise
             raise explain(self.raw, session_id, doing, exc) from exc
 
+    @contextlib.contextmanager
+    def batch(self, timeout: float | None = None) -> Iterator[Batch]:
+        """Collect writes in the block, and send them as one request at its end; not at all if it raises.
+
+        :param timeout: seconds for all of them; None takes the client's ``write_timeout``.
+        """
+        batch = Batch(self)
+        yield batch
+        batch.flush(self.raw.write_timeout if timeout is None else check_timeout(timeout))
+
+    @contextlib.contextmanager
+    def override(self, values: Mapping[str, bool | float | str]) -> Iterator[None]:
+        """Write values for the time of the block, and put back what they were before it.
+
+        :param values: ``{path: value}``, written in their order and put back in reverse.
+        """
+        before: list[tuple[str, bool | float]] = []
+        try:
+            for path, value in values.items():
+                was = self[path].read()
+                self[path].write(value)
+                before.append((path, was))
+            yield
+        finally:
+            for path, was in reversed(before):
+                self[path].write(was)
+
+    def snapshot(self, *paths: str, timeout: float | None = None) -> Snapshot:
+        """Return fresh values of all the paths, as ``{path: value}`` with the ``span`` of their times.
+
+        :param timeout: seconds; None takes the client's.
+        :raises InvalidValueError: if one of them has no usable value, with the reason.
+        """
+        return take_snapshot(self, paths, self.raw.timeout if timeout is None else check_timeout(timeout))
+
     def check_session(self) -> None:
         """Raise if the device was reset since this object was made, or the last reset that was expected.
 
@@ -86,6 +124,7 @@ class Device:
         if self._session is None:  # it was away at first
             self._session = now
             return
+        self.has_told_reset = True
         raise DeviceResetError(tell_reset(self._session, now, self.writes))
 
     @contextlib.contextmanager

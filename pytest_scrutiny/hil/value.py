@@ -157,9 +157,8 @@ class Value:
         :raises TypeError: if it is no number; nothing is sent then.
         :raises OperationFailure: if the device refuses it, or another value is read back.
         """
-        handle = self._watched()
-        sent = check_value(handle.info, value)
-        is_first = self._remember()
+        is_first = self._device.journal is not None and self.path not in self._device.journal
+        handle, sent = self.prepare_write(value)
         before = handle.snapshot().value
         try:
             self._guarded(lambda: handle.write(sent, timeout), f"{self.path} was written")
@@ -171,14 +170,18 @@ class Value:
         if verify:
             self._verify(handle.info, sent, timeout)
 
-    def _remember(self) -> bool:
-        """Journal the original before the first write; return whether this was it."""
+    def prepare_write(self, value: bool | float | str) -> tuple[WatchableHandle, bool | float]:
+        """Return the handle to write to and the number to send; the original is in the journal then.
+
+        :raises ValueError: if the value does not fit.
+        """
+        handle = self._watched()
+        sent = check_value(handle.info, value)
         journal = self._device.journal
-        if journal is None or self.path in journal:
-            return False
-        original = self.read()
-        journal.record(self.path, original, lambda timeout: self._put_back(original, timeout))
-        return True
+        if journal is not None and self.path not in journal:
+            original = self.read()
+            journal.record(self.path, original, lambda timeout: self._put_back(original, timeout))
+        return handle, sent
 
     def _put_back(self, original: bool | float, timeout: float | None) -> None:
         # With a timeout there is no time to watch again; a dead handle refuses at once, with the reason.

@@ -42,10 +42,28 @@ def leave_as_found(config: pytest.Config, device: Device) -> None:
     finally:
         config.stash[_devices_key].remove(device)
     device.release()
-    if complaints:
+    if not complaints:
+        _check_no_reset(config, device)
+    else:
         from pytest_scrutiny.plugin.connect import is_lost
 
         fail(config, _text(complaints), "server" if is_lost(device.raw) else "device")
+
+
+def _check_no_reset(config: pytest.Config, device: Device) -> None:
+    """Fail if the device was reset without anybody's noticing: it may have begun where the test ended."""
+    from pytest_scrutiny.errors import DeviceResetError
+    from pytest_scrutiny.plugin.connect import is_lost
+
+    if is_lost(device.raw) or device.has_told_reset:
+        return  # the next gate tells, or the test did
+    try:
+        device.check_session()
+    except DeviceResetError as exc:
+        complaint = str(exc)
+    else:
+        return
+    fail(config, complaint, "device")
 
 
 def put_all_back(config: pytest.Config) -> None:

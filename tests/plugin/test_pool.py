@@ -125,7 +125,7 @@ def test_another_holder_is_waited_for(make_turn: MakeTurn) -> None:
     assert given_up == {}
 
 
-def test_whoever_waits_comes_first(make_turn: MakeTurn, tmp_path: Path) -> None:
+def test_whoever_waits_comes_first(make_turn: MakeTurn) -> None:
     """The holder wants the next turn at once, as a run does between two tests."""
     order: list[str] = []
 
@@ -139,8 +139,7 @@ def test_whoever_waits_comes_first(make_turn: MakeTurn, tmp_path: Path) -> None:
     take_elsewhere(first, "test_a")
     waiting, again = (threading.Thread(target=use, args=[name]) for name in ("waiting", "again"))
     waiting.start()
-    (door,) = tmp_path.glob("*.door")
-    while is_free(FileLock(door, mode=0o666)):
+    while is_free(FileLock(first._door.lock_file, mode=0o666)):
         pass
 
     again.start()

@@ -5,6 +5,9 @@ import re
 import pytest
 
 from pytest_scrutiny.fakeserver.server import FakeServer
+
+# Imported here, so that it is loaded before a run in this process, which forgets what it loaded itself.
+from pytest_scrutiny.plugin import gate
 from tests.plugin.conftest import SilentPort
 
 RESTARTABLE = """
@@ -234,7 +237,7 @@ def test_a_bench_that_dies_during_the_run_costs_one_connect_timeout(
 def test_a_device_that_does_not_come_costs_its_time_once(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_scrutiny.plugin.gate.SHORT", 0.1)
+    monkeypatch.setattr(gate, "SHORT", 0.1)
     pytester.makepyfile(
         test_it="".join(f"def test_{n}(scrutiny_device): raise AssertionError('it ran')\n" for n in "abc")
     )

@@ -16,8 +16,8 @@ from tests.clock import SECOND
 from tests.plugin.runs import Run
 
 SOON = 3 * SECOND
-"""On an idle machine it is 0.3 s, of which pytest by itself needs 0.25 (9.2.0, observed). What this would find
-is a wait for a timeout: 4 s for a request, 5 s for a write, 60 s here."""
+"""On an idle machine it is 0.3 s, of which pytest by itself needs 0.25 (9.2.0, observed). What this would
+find is a wait for a timeout: 4 s for a request, 5 s for a write, 60 s here."""
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="no signals from outside on Windows")
 WRITTEN = """

@@ -1,0 +1,108 @@
+"""Several values at once: written in one request, overridden for a while, read at one moment."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import attrs
+
+from pytest_scrutiny.client.deadline import Deadline
+from pytest_scrutiny.client.write import check_value
+from pytest_scrutiny.errors import InvalidValueError, OperationFailure
+from pytest_scrutiny.hil.journal import WriteRecord
+
+if TYPE_CHECKING:
+    from pytest_scrutiny.hil.device import Device
+
+Settable = bool | float | str
+
+
+class Batch:
+    """Writes that are collected and sent as one request, in their order."""
+
+    def __init__(self, device: "Device") -> None:
+        self._device = device
+        self._writes: list[tuple[str, Settable]] = []
+
+    def write(self, path: str, value: Settable) -> None:
+        """Add a write; it is checked now and sent when the batch ends.
+
+        :raises ValueError: if the value does not fit.
+        :raises NameNotFoundError: if the server knows no such path.
+        """
+        check_value(self._device[path].info, value)
+        self._writes.append((path, value))
+
+    def flush(self, timeout: float) -> None:
+        """Send all writes as one request, and wait until each is in the device.
+
+        :raises OperationFailure: naming each write that failed; the others are in the device.
+        """
+        writes, self._writes = self._writes, []
+        if not writes:
+            return
+        prepared = [self._device[path].prepare_write(value) for path, value in writes]
+        before = [handle.snapshot().value for handle, _ in prepared]
+        updates = [(handle.info.server_id, number) for handle, number in prepared]
+        what = f"a batch of {len(writes)} values"
+        completions = self._device.guarded(
+            lambda: self._device.raw.writes.write(updates, Deadline(timeout), what), f"{what} was written"
+        )
+        moment = monotonic()
+        failures = []
+        for (path, wanted), old, completion in zip(writes, before, completions, strict=True):
+            if completion.success:
+                self._device.writes.append(WriteRecord(moment, path, old, wanted))
+            else:
+                failures.append(f"{path} = {wanted!r}: {completion.failure_reason or 'no reason given'}")
+        if failures:
+            raise OperationFailure(
+                f"{len(failures)} of {len(writes)} writes of a batch failed, the others are in the device: "
+                + "; ".join(failures),
+                "write_watchable",
+                failures[0],
+            )
+
+
+@attrs.frozen
+class Snapshot(Mapping[str, bool | float]):
+    """Values of one moment, by their paths.
+
+    :ivar span: seconds between the oldest and the newest of them, by the clock they were stamped with.
+    """
+
+    values_by_path: Mapping[str, bool | float]
+    span: float
+
+    def __getitem__(self, path: str) -> bool | float:
+        return self.values_by_path[path]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_by_path)
+
+    def __len__(self) -> int:
+        return len(self.values_by_path)
+
+
+def take_snapshot(device: "Device", paths: tuple[str, ...], timeout: float) -> Snapshot:
+    """Return fresh values of all the paths, the closest together that came.
+
+    :raises InvalidValueError: if one of them has no usable value, with the reason.
+    """
+    deadline = Deadline(timeout)
+    with contextlib.ExitStack() as stack:
+        handles = [stack.enter_context(device[path].attention()) for path in paths]
+        samples = device.guarded(
+            lambda: device.raw.watches.wait_all(handles, deadline), "a snapshot was taken"
+        )
+    values, reasons = {}, []
+    for path, timed in zip(paths, samples, strict=True):
+        if timed.sample.value is None:
+            reasons.append(f"{path}: {timed.sample.status.reason}")
+        else:
+            values[path] = timed.sample.value
+    if reasons:
+        raise InvalidValueError(f"no snapshot could be taken: {'; '.join(reasons)}")
+    times = [timed.time_us for timed in samples]
+    return Snapshot(values, (max(times) - min(times)) / 1e6)

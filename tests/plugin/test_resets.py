@@ -1,0 +1,78 @@
+"""No reset goes unnoticed: in the middle of a test, or after its last look at the device."""
+
+import pytest
+
+SERVER = """
+import pytest
+from pytest_scrutiny import FakeServer
+
+@pytest.fixture(scope="session")
+def server():
+    with FakeServer() as server:
+        yield server
+
+@pytest.fixture(scope="session")
+def scrutiny_settings(scrutiny_settings, server):
+    return scrutiny_settings._replace(host=server.host, port=server.port)
+
+@pytest.fixture
+def reset(server, scrutiny_client):
+    def reset():
+        before = scrutiny_client.get_server_status().device_session_id
+        server.reset()
+        scrutiny_client.wait_server_status(
+            lambda status: status.device_session_id not in (None, before) and status.sfd, 5, "no new session"
+        )
+    return reset
+"""
+
+
+def test_a_reset_is_found_at_the_next_use_or_at_the_end_and_the_next_test_is_clean(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makeconftest(SERVER)
+    pytester.makepyfile(
+        test_it="""
+        def test_in_the_middle(scrutiny_device, reset):
+            reset()
+            scrutiny_device["/motor/speed"].read()
+
+        def test_at_the_end(scrutiny_device, reset):
+            scrutiny_device["/motor/speed"].read()
+            reset()
+
+        def test_expected(scrutiny_device, server):
+            with scrutiny_device.expect_reset(within=5):
+                server.reset()
+            assert scrutiny_device["/motor/speed"].read() == -100
+
+        def test_clean(scrutiny_device):
+            assert scrutiny_device["/motor/speed"].read() == -100
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+
+    result.assert_outcomes(passed=3, failed=1, errors=1)
+    text = "the device was reset: session ???????? ended and ???????? began. Expected no reset: look for *"
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR at teardown of test_at_the_end*",
+            text,
+            f"*DeviceResetError: {text}",
+            "failed: 2 by device",
+        ]
+    )
+
+
+def test_a_test_that_uses_a_value_never_fails_for_a_reset_before_it(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(SERVER)
+    pytester.makepyfile(
+        """
+        def test_reset(reset): reset()
+
+        def test_next(scrutiny_device):
+            assert scrutiny_device["/motor/speed"].read() == -100
+        """
+    )
+
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
