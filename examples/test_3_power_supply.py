@@ -6,7 +6,9 @@ supply; on another firmware these tests are skipped.
 
 import pytest
 
-from pytest_scrutiny import Device
+from pytest_scrutiny import Device, requires
+
+pytestmark = requires.memory_write  # for every test of this file
 
 
 def test_an_enum_is_written_by_name(psu: Device) -> None:

@@ -84,6 +84,8 @@ def test_a_batch_tells_which_writes_failed(fake: FakeServer, device: Device) -> 
     with pytest.raises(OperationFailure, match=r"1 of 2 writes of a batch failed, .*: /motor/speed = 1: "):
         write_both()
     assert fake.get("/rpv/x1001") == 1.5
+    assert restore(device) == []  # what was refused needs no putting back
+    assert fake.get("/rpv/x1001") == 3.5
 
 
 def test_an_override_lasts_as_long_as_its_block(fake: FakeServer, device: Device) -> None:
