@@ -23,10 +23,14 @@ from pytest_scrutiny.plugin.report import fail, skip
 
 
 class Vain(NamedTuple):
-    """A test that waited for its device in vain, for all of its time."""
+    """A test that waited for its device in vain, for all of its time.
+
+    :ivar known: the device's sessions before that wait, so that later ones go on counting new ones.
+    """
 
     test: str
     timeout: float
+    known: frozenset[str | None]
 
 
 class Past:

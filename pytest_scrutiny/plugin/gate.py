@@ -176,7 +176,7 @@ class Gate:
         self._end = self._start + self._timeout
         self._seen: ServerInfo | None = None
         self._seen_at = self._start
-        self._known: set[str | None] = set()  # the device's sessions before this wait
+        self._known: frozenset[str | None] = frozenset()  # the device's sessions before this wait
         self._has_looked = False
 
     def wait(self) -> ServerInfo:
@@ -186,13 +186,15 @@ class Gate:
         :raises GateError: if waiting longer is of no use.
         :raises ConnectionError: as soon as the connection is gone; the wait may then begin anew.
         """
-        self._known = {*self._client.board.session_ids}
+        # A server that loses its device every few seconds may do so once in each of several waits.
+        vain = self._past.vain
+        self._known = frozenset(self._client.board.session_ids) if vain is None else vain.known
         self._has_looked = False
         try:
             info = self._wait_answering()
         except TimeoutException:
             if self._is_whole:
-                self._past.vain = Vain(self._test, self._timeout)
+                self._past.vain = Vain(self._test, self._timeout, self._known)
             raise
         if self._progress.has_told:
             self._progress.tell(f"device ready after {self._clock() - self._start:.1f} s")
@@ -252,9 +254,9 @@ class Gate:
     def _look(self, stages: Sequence[Stage], info: ServerInfo) -> bool:
         """Return whether this status is the one; if not, say what is being waited for."""
         self._seen, self._seen_at = info, self._clock()
-        if not self._has_looked:  # it may have begun long before, unnoticed
-            self._known.add(info.device_session_id)
-            self._has_looked = True
+        if not self._has_looked and self._past.vain is None:  # it may have begun long before, unnoticed
+            self._known |= {info.device_session_id}
+        self._has_looked = True
         if count_reached(stages, info) == len(stages):
             return True
         self._check_sessions()
@@ -274,9 +276,10 @@ class Gate:
             )
 
     def _new_sessions(self) -> list[str]:
-        return [
-            short(session) for session in (*self._client.board.session_ids,) if session not in self._known
-        ]
+        """Return the sessions that began after another one; the very first one of all is none of them."""
+        sessions = [*self._client.board.session_ids]
+        known = self._known - {None} or {*sessions[:1]}
+        return [short(session) for session in sessions if session not in known]
 
     def _is_answering(self) -> bool:
         """Return whether the device itself answered; False if its session ended instead."""
@@ -334,6 +337,6 @@ def _time_of(settings: Settings, wishes: Wishes, past: Past) -> tuple[float, str
     if wishes.ready_timeout is not None:
         return wishes.ready_timeout, f"marker {READY}"
     if past.vain is not None and settings.ready_timeout > SHORT:
-        test, timeout = past.vain
+        test, timeout, _ = past.vain
         return SHORT, f"instead of {settings.ready_timeout:g} s, for {test} waited {timeout:g} s in vain"
     return settings.ready_timeout, settings.sources["ready_timeout"]
