@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
-from pytest_scrutiny.client.request import Message, Request
+from pytest_scrutiny.client.request import Message
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.status import StatusBoard
 from pytest_scrutiny.client.tokens import TokenInbox
@@ -44,8 +44,7 @@ class MemoryBoard:
     """The memory accesses under way on one connection."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
-        self._inbox: TokenInbox[MemoryCompletion] = TokenInbox()
+        self._inbox: TokenInbox[MemoryCompletion] = TokenInbox(session)
         session.handlers[READ_COMPLETE] = session.handlers[WRITE_COMPLETE] = self._digest
 
     def access(self, command: str, fields: Mapping[str, object], deadline: Deadline, what: str) -> bytes:
@@ -53,21 +52,9 @@ class MemoryBoard:
 
         :param what: what is accessed, for error texts.
         """
-        request = Request(command, self._expect)
-        request_id = self._session.send_request(request, fields, deadline)
-        try:
-            self._session.wait_for(
-                lambda: request.error is not None or self._is_complete(request),
-                deadline,
-                f"{what} was not done",
-            )
-        finally:
-            self._session.forget(request_id)
-            with self._session.changed:
-                completions = self._inbox.take(request.result or "")
-        if request.error is not None:
-            raise request.error
-        completion = completions[0]
+        [completion] = self._inbox.run(
+            command, fields, decode_memory_reply, deadline, count=1, what=f"{what} was not done"
+        )
         if not completion.success:
             raise OperationFailure(
                 f"{what} failed: {completion.detail or 'the server gives no reason'}; "
@@ -76,14 +63,6 @@ class MemoryBoard:
                 completion.detail,
             )
         return completion.data or b""
-
-    def _expect(self, message: Fields) -> str:
-        token = decode_memory_reply(message)
-        self._inbox.expect(token)
-        return token
-
-    def _is_complete(self, request: Request[str]) -> bool:
-        return request.is_done and self._inbox.count(request.result or "") == 1
 
     def _digest(self, message: Message) -> None:
         completion = decode_memory_completion(Fields(message, message["cmd"]))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import SupportsFloat, SupportsIndex
 
 from pytest_scrutiny.client.deadline import Deadline
-from pytest_scrutiny.client.request import Message, Request
+from pytest_scrutiny.client.request import Message
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.tokens import TokenInbox
 from pytest_scrutiny.errors import BadEnumError, OperationFailure
@@ -40,8 +40,7 @@ class WriteBoard:
     """
 
     def __init__(self, session: Session) -> None:
-        self._session = session
-        self._inbox: TokenInbox[WriteCompletion] = TokenInbox()
+        self._inbox: TokenInbox[WriteCompletion] = TokenInbox(session)
         self.completed = 0
         self.completed_us: float | None = None
         self.on_completion: Callable[[], None] = lambda: None
@@ -55,29 +54,14 @@ class WriteBoard:
         :param updates: ``(server id, value)``, checked already.
         :param what: what is written, for error texts.
         """
-        request = Request(WRITE, self._expect)
-        request_id = self._session.send_request(request, encode_write(updates), deadline)
-        try:
-            self._session.wait_for(
-                lambda: request.error is not None or self._is_complete(request, len(updates)),
-                deadline,
-                f"the write of {what} was not completed",
-            )
-        finally:
-            self._session.forget(request_id)
-            with self._session.changed:
-                completions = self._inbox.take(request.result or "")
-        if request.error is not None:
-            raise request.error
-        return [completions[index] for index in range(len(updates))]
-
-    def _expect(self, message: Fields) -> str:
-        token, _ = decode_write_reply(message)
-        self._inbox.expect(token)
-        return token
-
-    def _is_complete(self, request: Request[str], count: int) -> bool:
-        return request.is_done and self._inbox.count(request.result or "") == count
+        return self._inbox.run(
+            WRITE,
+            encode_write(updates),
+            lambda message: decode_write_reply(message)[0],
+            deadline,
+            count=len(updates),
+            what=f"the write of {what} was not completed",
+        )
 
     def _digest(self, message: Message) -> None:
         completion = decode_write_completion(Fields(message, WRITE_COMPLETION))
