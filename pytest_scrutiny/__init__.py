@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_scrutiny.client.client import ScrutinyClient
     from pytest_scrutiny.client.handle import WatchableHandle
+    from pytest_scrutiny.client.listing import WatchableListDownloadRequest
     from pytest_scrutiny.errors import (
         ApiError,
         BadEnumError,
@@ -55,6 +56,16 @@ if TYPE_CHECKING:
         TCPLinkConfig,
         UDPLinkConfig,
     )
+    from pytest_scrutiny.model.listing import (
+        BaseDetailedWatchableConfiguration,
+        BriefWatchableConfiguration,
+        DetailedAliasWatchableConfiguration,
+        DetailedRPVWatchableConfiguration,
+        DetailedVarWatchableConfiguration,
+        ServerDatastoreContentType,
+        VariableFactoryInterface,
+        WatchableListContentPart,
+    )
     from pytest_scrutiny.model.sfd import SFDGenerationInfo, SFDInfo, SFDMetadata
     from pytest_scrutiny.model.status import (
         DeviceCommState,
@@ -79,6 +90,8 @@ __all__ = [
     "BadEnumError",
     "BadResponseError",
     "BadTypeError",
+    "BaseDetailedWatchableConfiguration",
+    "BriefWatchableConfiguration",
     "CANLinkConfig",
     "ConnectTimeout",
     "ConnectionError",
@@ -87,6 +100,9 @@ __all__ = [
     "DataloggingEncoding",
     "DataloggingInfo",
     "DataloggingState",
+    "DetailedAliasWatchableConfiguration",
+    "DetailedRPVWatchableConfiguration",
+    "DetailedVarWatchableConfiguration",
     "Device",
     "DeviceCommState",
     "DeviceInfo",
@@ -116,6 +132,7 @@ __all__ = [
     "ScrutinyError",
     "ScrutinySDKException",
     "SerialLinkConfig",
+    "ServerDatastoreContentType",
     "ServerInfo",
     "ServerState",
     "SupportedFeatureMap",
@@ -126,9 +143,12 @@ __all__ = [
     "UnmetExpectation",
     "Value",
     "ValueStatus",
+    "VariableFactoryInterface",
     "VariableFreqSamplingRate",
     "WatchableHandle",
     "WatchableInfo",
+    "WatchableListContentPart",
+    "WatchableListDownloadRequest",
     "WatchableType",
     "above",
     "below",
@@ -139,6 +159,7 @@ __all__ = [
 _HOMES = {
     "client.client": ("ScrutinyClient",),
     "client.handle": ("WatchableHandle",),
+    "client.listing": ("WatchableListDownloadRequest",),
     "errors": (
         "ApiError",
         "BadEnumError",
@@ -182,6 +203,16 @@ _HOMES = {
         "SerialLinkConfig",
         "TCPLinkConfig",
         "UDPLinkConfig",
+    ),
+    "model.listing": (
+        "BaseDetailedWatchableConfiguration",
+        "BriefWatchableConfiguration",
+        "DetailedAliasWatchableConfiguration",
+        "DetailedRPVWatchableConfiguration",
+        "DetailedVarWatchableConfiguration",
+        "ServerDatastoreContentType",
+        "VariableFactoryInterface",
+        "WatchableListContentPart",
     ),
     "model.sfd": (
         "SFDGenerationInfo",

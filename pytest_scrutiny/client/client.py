@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
+from pytest_scrutiny.client.listing import ListingCommands
 from pytest_scrutiny.client.memory import MemoryBoard, MemoryCommands
 from pytest_scrutiny.client.probe import ProbeCommands
 from pytest_scrutiny.client.request import Message
@@ -24,7 +25,7 @@ from pytest_scrutiny.protocol.fields import Fields
 MessageCallback = Callable[["ScrutinyClient", Message], None]
 
 
-class ScrutinyClient(StatusCommands, WatchCommands, MemoryCommands, ProbeCommands):
+class ScrutinyClient(StatusCommands, WatchCommands, ListingCommands, MemoryCommands, ProbeCommands):
     """A client of a Scrutiny server of any release; it can connect again after a disconnect.
 
     Its methods may be called from any thread; connect and disconnect from one at a time.

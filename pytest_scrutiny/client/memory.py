@@ -118,7 +118,7 @@ class MemoryCommands:
         :raises OperationFailure: if a region forbids it, or the device or the server refuses.
         :raises TimeoutException: if it is not done in time.
         """
-        data = bytes(data)
+        data = as_bytes(data)
         device = _device_of(self.board, WRITE_MEMORY)
         check_range(address, len(data), device)
         check_regions(WRITE_MEMORY, address, len(data), device.forbidden_memory_regions, "forbidden")
@@ -142,6 +142,7 @@ class MemoryCommands:
             raise TypeError(f"subfunction {subfunction!r} is no whole number; expected 0 to 255")
         if not 0 <= subfunction <= 255:
             raise ValueError(f"subfunction {subfunction} is out of range; expected 0 to 255")
+        data = as_bytes(data)
         device = _device_of(self.board, USER_COMMAND)
         if len(data) > device.max_rx_data_size:
             raise ValueError(
@@ -157,7 +158,7 @@ class MemoryCommands:
                 reason,
             )
         deadline = Deadline(self.timeout if timeout is None else check_timeout(timeout))
-        fields = encode_user_command(subfunction, bytes(data))
+        fields = encode_user_command(subfunction, data)
         return self.session.request(USER_COMMAND, fields, decode_user_command_reply, deadline)
 
 
@@ -175,6 +176,16 @@ def _deadlines(timeout: float | None, default: float) -> Callable[[], Deadline]:
         return lambda: Deadline(default)
     shared = Deadline(check_timeout(timeout))
     return lambda: shared
+
+
+def as_bytes(data: object) -> bytes:
+    """Return what a caller gave as data.
+
+    :raises TypeError: if it is nothing like bytes; a number is none, for it would mean so many zeros.
+    """
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"data {data!r} is no bytes; expected for example b'\\x01\\x02'")
+    return bytes(data)
 
 
 def check_range(address: int, size: int, device: DeviceInfo) -> None:

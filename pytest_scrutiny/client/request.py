@@ -11,11 +11,15 @@ from pytest_scrutiny.protocol.dialect import COMMANDS
 from pytest_scrutiny.protocol.fields import Fields
 
 T = TypeVar("T")
+
+MORE: Any = object()
+"""What ``digest`` returns as long as more replies are to come; Any, for it stands for every T."""
+
 Message: TypeAlias = dict[str, Any]
 
 
 class Request(Generic[T]):
-    """A request under way.
+    """A request under way: until its reply, or the last of its replies.
 
     :ivar result: what ``digest`` made of the reply; None until then.
     :ivar error: why there is no result.
@@ -35,14 +39,17 @@ class Request(Generic[T]):
         self.is_done = False
 
     def finish(self, message: Message) -> None:
-        """Take the reply; called on the reader thread with ``changed`` held."""
+        """Take a reply; called on the reader thread with ``changed`` held."""
         try:
             if message["cmd"] == "error":
                 self.error = refusal(self.command, message)
                 if self._refused is not None:
                     self._refused()
             else:
-                self.result = self._digest(Fields(message, message["cmd"]))
+                result = self._digest(Fields(message, message["cmd"]))
+                if result is MORE:
+                    return
+                self.result = result
         except ScrutinyError as exc:
             self.error = exc
         self.is_done = True

@@ -50,12 +50,14 @@ class Session:
     """The connection to one server from connect to disconnect.
 
     :ivar is_server_delayed: the server may be one that waits for our acknowledgements.
+    :ivar is_websocket: the server is one of releases 0.1 to 0.3.
     :ivar asked: ``{request id: command}`` that were sent to open the connection; see ``expect``.
     :param on_message: called with every message on the reader thread, without a lock; errors are logged.
     """
 
     def __init__(self, link: Link, on_message: Handler | None = None) -> None:
         self._writer, self._connection, self._first_bytes, self.asked = link
+        self.is_websocket = self._connection.is_websocket
         self._reader = self._writer.dup()  # its own timeout, so that waiting to read and to send do not mix
         self._on_message = on_message
         self.is_server_delayed = True
@@ -306,9 +308,11 @@ class Session:
         request_id = message.get("reqid")
         if request_id is None:
             return
-        request = self._requests.pop(request_id, None) if type(request_id) is int else None
+        request = self._requests.get(request_id) if type(request_id) is int else None
         if request is not None:
             request.finish(message)
+            if request.is_done:
+                self._requests.pop(request_id, None)
         elif handler is None:
             logger.debug("! ignored a reply nobody waits for: %s %s", message["cmd"], request_id)
 

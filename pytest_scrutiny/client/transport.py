@@ -255,7 +255,7 @@ def describe_stranger(first: bytes) -> str:
     shown = repr(first[:60])
     if first.startswith(b"SSH-"):
         return f"an SSH server is there ({shown})"
-    if first.startswith(b"HTTP/"):
+    if first.startswith((b"HTTP/", b"<!DOCTYPE", b"<html")):
         return f"an HTTP server is there ({shown})"
     if first[:2] in (b"\x15\x03", b"\x16\x03"):
         return "a TLS server is there"

@@ -167,6 +167,7 @@ class Api:
                 state.watchables.add(state.device.rpvs())
             case Change.SFD_LOADED:
                 state.watchables.add((*profile.variables, *profile.aliases))
+                state.watchables.add_arrays(profile.arrays)
             case Change.SFD_UNLOADED:
                 state.watchables.remove(Variable, Alias)
             case Change.LOST:

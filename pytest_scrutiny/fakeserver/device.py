@@ -15,6 +15,7 @@ from typing import TypeAlias
 import attrs
 
 from pytest_scrutiny.errors import BadEnumError, NameNotFoundError
+from pytest_scrutiny.fakeserver.arrays import Array, bare_path
 from pytest_scrutiny.fakeserver.memory import (
     Memory,
     decode_value,
@@ -124,6 +125,7 @@ class Profile:
     variables: tuple[Variable, ...] = ()
     aliases: tuple[Alias, ...] = ()
     rpvs: tuple[RPV, ...] = ()
+    arrays: tuple[Array, ...] = ()
     behaviours: tuple[Behaviour, ...] = ()
     features: SupportedFeatureMap = ALL_FEATURES
     sfd: SFDInfo | None = None
@@ -168,6 +170,7 @@ class SimulatedDevice:
         self._rpvs: dict[int, bool | float] = {}
         rows: tuple[Row, ...] = (*profile.rpvs, *profile.aliases, *profile.variables)
         self._rows: Mapping[str, Row] = {row.path: row for row in rows}
+        self._arrays = {array.path: array for array in profile.arrays}
         self._lived_until: float | None = None
         self.reboot()
 
@@ -176,6 +179,10 @@ class SimulatedDevice:
         for row in self._rows.values():
             if not isinstance(row, Alias):
                 self._store(row, row.initial)
+        for array in self._arrays.values():
+            for element in array.factory.element_paths():
+                variable = self.element(element)
+                self._store(variable, variable.initial)
 
     def advance(self, now: float) -> None:
         """Let time pass; seconds on any clock that does not go back."""
@@ -250,12 +257,23 @@ class SimulatedDevice:
         :raises NameNotFoundError: if it names nothing.
         """
         try:
-            return self._rows[path]
-        except KeyError:
-            close = difflib.get_close_matches(path, self._rows, n=3) or list(self._rows)[:3]
+            return self._rows[path] if path in self._rows else self.element(path)
+        except LookupError:
+            known = (*self._rows, *self._arrays)
+            close = difflib.get_close_matches(path, known, n=3) or known[:3]
             raise NameNotFoundError(
                 f"there is no {path!r} in the simulated device; did you mean {', '.join(close)}?"
             ) from None
+
+    def element(self, path: str) -> Variable:
+        """Return the variable that an array's element is.
+
+        :raises KeyError: if there is no such array; IndexError if the indices do not fit.
+        """
+        array = self._arrays[bare_path(path)]
+        number = array.number_of(path)
+        initial = array.initial[number] if number < len(array.initial) else 0
+        return Variable(path, array.datatype, array.address_of(number), initial, array.enum)
 
     def target_of(self, row: Row) -> Variable | RPV:
         """Return the variable or RPV behind an alias, or the row itself."""

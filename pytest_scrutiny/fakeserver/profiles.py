@@ -14,6 +14,7 @@ from types import MappingProxyType
 import attrs
 
 from pytest_scrutiny.errors import NameNotFoundError
+from pytest_scrutiny.fakeserver.arrays import Array
 from pytest_scrutiny.fakeserver.device import RPV, Alias, Profile, SimulatedDevice, Variable
 from pytest_scrutiny.model.datalog import (
     DataloggingCapabilities,
@@ -84,6 +85,11 @@ PLAIN = Profile(
         Variable("/motor/speed", DataType.sint16, 0x101C, initial=-100),
         Variable("/motor/torque_limit", DataType.float64, 0x1020, initial=1.5),
         Variable("/stats/cycles", DataType.uint64, 0x1028, initial=1 << 40),
+    ),
+    arrays=(
+        Array("/app/table", DataType.uint16, 0x1040, (2, 3), initial=(10, 11, 12, 20, 21, 22)),
+        Array("/app/points/x", DataType.float32, 0x1050, (4,), node="/app/points", stride=8),
+        Array("/app/points/y", DataType.float32, 0x1054, (4,), node="/app/points", stride=8),
     ),
     aliases=(
         Alias("/alias/app/run", "/app/run"),

@@ -14,8 +14,10 @@ from typing import TypeAlias
 
 import attrs
 
+from pytest_scrutiny.fakeserver.arrays import Array, bare_path
 from pytest_scrutiny.fakeserver.device import RPV, Alias, Reading, Row, SimulatedDevice, Variable
 from pytest_scrutiny.fakeserver.link import Timing
+from pytest_scrutiny.model.listing import VariableFactoryInterface
 from pytest_scrutiny.model.values import WatchableType
 from pytest_scrutiny.model.watch import AliasDetails, RPVDetails, VariableDetails, WatchableInfo
 from pytest_scrutiny.protocol.dialect import Dialect
@@ -79,6 +81,7 @@ class Client:
 class Entry:
     """One name on the server.
 
+    :ivar is_element: it is an array's, made when it was first asked for, until nobody watches it any more.
     :ivar watchers: ``{client: updates a second, or None for all}``.
     :ivar due: when it is to be read next, while it is watched.
     """
@@ -86,6 +89,7 @@ class Entry:
     row: Row
     target: Variable | RPV
     info: WatchableInfo
+    is_element: bool = False
     watchers: dict[Client, float | None] = attrs.field(factory=dict)
     due: float = 0.0
     reading: Reading = attrs.field(default=Reading(None))
@@ -113,6 +117,7 @@ class Entry:
 class Watchables:
     """Everything the server knows by name at present.
 
+    :ivar factories: the arrays; their elements are known by name once they were asked for.
     :param stamp: gives the server's own time in microseconds, a little later each time it is asked.
     """
 
@@ -127,6 +132,7 @@ class Watchables:
         self._by_path: dict[str, Entry] = {}
         self._by_id: dict[str, Entry] = {}
         self._watched: dict[str, Entry] = {}
+        self.factories: tuple[VariableFactoryInterface, ...] = ()
 
     def __iter__(self) -> Iterator[Entry]:
         """Return the entries in a server's order: RPVs, aliases, variables."""
@@ -135,8 +141,22 @@ class Watchables:
             yield from (entry for entry in self._by_path.values() if entry.info.type is kind)
 
     def find(self, path: object) -> Entry | None:
-        """Return what a path names; None if nothing."""
-        return self._by_path.get(path) if isinstance(path, str) else None
+        """Return what a path names; None if nothing.
+
+        :raises IndexError: if it names an array, but no element of it.
+        """
+        if not isinstance(path, str):
+            return None
+        known = self._by_path.get(path)
+        return self._make_element(path) if known is None else known
+
+    def _make_element(self, path: str) -> Entry | None:
+        if bare_path(path) == path or bare_path(path) not in {array.access_path for array in self.factories}:
+            return None
+        row = self._device.element(path)
+        entry = Entry(row=row, target=row, info=self._describe(row, row), is_element=True)
+        self._by_path[path] = self._by_id[entry.info.server_id] = entry
+        return entry
 
     def find_id(self, server_id: str) -> Entry | None:
         """Return what a server id stands for at present; None if nothing."""
@@ -153,12 +173,22 @@ class Watchables:
             entry = Entry(row=row, target=target, info=self._describe(row, target))
             self._by_path[row.path] = self._by_id[entry.info.server_id] = entry
 
+    def add_arrays(self, arrays: Iterable[Array]) -> None:
+        """Learn arrays, if this release's server can."""
+        self.factories = tuple(array.factory for array in arrays if self._dialect.list_has_factories)
+
     def remove(self, *kinds: type[Row]) -> None:
         """Forget all names of these kinds and whoever watched them."""
+        if Variable in kinds:
+            self.factories = ()
         for entry in [entry for entry in self._by_path.values() if isinstance(entry.row, kinds)]:
             for client in list(entry.watchers):
                 self.unwatch(client, entry)
-            del self._by_path[entry.row.path], self._by_id[entry.info.server_id]
+            self._forget(entry)
+
+    def _forget(self, entry: Entry) -> None:
+        self._by_path.pop(entry.row.path, None)
+        self._by_id.pop(entry.info.server_id, None)
 
     def _describe(self, row: Row, target: Variable | RPV) -> WatchableInfo:
         kind, details = _kind_and_details(row, target)
@@ -185,6 +215,8 @@ class Watchables:
         client.forget(entry)
         if not entry.watchers:
             self._watched.pop(entry.info.server_id, None)
+            if entry.is_element:
+                self._forget(entry)
 
     def unwatch_all(self, client: Client) -> None:
         """End all of a client's subscriptions."""
@@ -224,6 +256,8 @@ class Watchables:
                 entry.due = now + self._timing.exchange
 
     def _take(self, entry: Entry, reading: Reading, time_us: float) -> None:
+        if reading.value is None and not self._dialect.update_tells_invalid:
+            return  # servers that have no word for it say nothing (0.1.0 to 0.11.3, observed)
         entry.reading, entry.time_us = reading, time_us
         for client in entry.watchers:
             client.note(entry)

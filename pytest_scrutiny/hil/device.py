@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pytest_scrutiny.client.client import ScrutinyClient
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
@@ -16,8 +16,10 @@ from pytest_scrutiny.errors import (
     TimeoutException,
 )
 from pytest_scrutiny.hil.batch import Batch, Snapshot, take_snapshot
+from pytest_scrutiny.hil.blocks import Block, block
 from pytest_scrutiny.hil.journal import Journal, WriteRecord
 from pytest_scrutiny.hil.memory import DeviceMemory
+from pytest_scrutiny.hil.names import list_paths
 from pytest_scrutiny.hil.resets import QUICK, Reset, await_reset, explain, tell_reset
 from pytest_scrutiny.hil.value import Value
 from pytest_scrutiny.hil.waits import Never
@@ -28,6 +30,9 @@ T = TypeVar("T")
 RELEASE_TIMEOUT = 1.0
 """Seconds to stop watching; a server that needs more than milliseconds hangs."""
 
+FRESH_TIMEOUT = 1.0
+"""Seconds for the server to say what it knows; it needs milliseconds unless it hangs."""
+
 
 class Device:
     """The device behind a connected client.
@@ -35,6 +40,7 @@ class Device:
     :ivar raw: the client.
     :ivar journal: remembers what to put back; None if nothing is.
     :ivar writes: every write of the test, oldest first.
+    :ivar unentered: blocks that were made and not entered (yet); one that never is did nothing.
     :ivar has_told_reset: a reset that nobody expected was raised already.
     :ivar watchers: what may not happen at present; see ``Value.never``.
     """
@@ -46,6 +52,8 @@ class Device:
         self.writes: list[WriteRecord] = []
         self.watchers: list[Never] = []
         self.has_told_reset = False
+        self.unentered: list[Block[Any]] = []
+        self._had_sfd = client.get_server_status().sfd is not None
         self._resets_expected = 0
         self._values: dict[str, Value] = {}
 
@@ -78,7 +86,7 @@ class Device:
                 raise
             raise explain(self.raw, session_id, doing, exc) from exc
 
-    @contextlib.contextmanager
+    @block
     def batch(self, timeout: float | None = None) -> Iterator[Batch]:
         """Collect writes in the block, and send them as one request at its end; not at all if it raises.
 
@@ -88,7 +96,7 @@ class Device:
         yield batch
         batch.flush(self.raw.write_timeout if timeout is None else check_timeout(timeout))
 
-    @contextlib.contextmanager
+    @block
     def override(self, values: Mapping[str, bool | float | str]) -> Iterator[None]:
         """Write values for the time of the block, and put back what they were before it.
 
@@ -113,11 +121,14 @@ class Device:
         """
         return take_snapshot(self, paths, self.raw.timeout if timeout is None else check_timeout(timeout))
 
-    def check_session(self) -> None:
+    def check_session(self, *, is_fresh: bool = False) -> None:
         """Raise if the device was reset since this object was made, or the last reset that was expected.
 
+        :param is_fresh: ask the server; otherwise what it said last counts, some milliseconds old.
         :raises DeviceResetError: with when and after what.
         """
+        if is_fresh:
+            self.raw.wait_server_status(lambda _: True, FRESH_TIMEOUT, "no server status came")
         now = self.session_id
         if now is None or now == self._session or self._resets_expected:
             return
@@ -127,7 +138,7 @@ class Device:
         self.has_told_reset = True
         raise DeviceResetError(tell_reset(self._session, now, self.writes))
 
-    @contextlib.contextmanager
+    @block
     def expect_reset(self, within: float) -> Iterator[Reset]:
         """Expect the device to reset in the block, and to be ready again ``within`` seconds after it.
 
@@ -137,7 +148,7 @@ class Device:
         """
         seconds = check_timeout(within, "within")
         reset = Reset(self.session_id)
-        had_sfd = self.raw.get_server_status().sfd is not None
+        had_sfd = self.raw.get_server_status().sfd is not None or self._had_sfd
         self._resets_expected += 1
         try:
             yield reset
@@ -149,8 +160,7 @@ class Device:
     def wait_reset(self, timeout: float) -> Reset:
         """Wait for a reset that was provoked already, and until the device is ready again."""
         reset = Reset(self._session)
-        had_sfd = True
-        await_reset(self.raw, reset, check_timeout(timeout), needs_sfd=had_sfd)
+        await_reset(self.raw, reset, check_timeout(timeout), needs_sfd=self._had_sfd)
         self._session = reset.after
         return reset
 
@@ -169,18 +179,36 @@ class Device:
         """
         paths = [path for value in self._values.values() for path in value.release()]
         if paths and self.raw.server_state is ServerState.Connected:
-            with contextlib.suppress(
-                ScrutinyError
-            ):  # only costs speed; whatever is wrong, the next gate tells
+            with contextlib.suppress(ScrutinyError):  # it only costs speed; the next gate tells what is wrong
                 self.raw.watches.unwatch(paths, Deadline(RELEASE_TIMEOUT))
 
+    @property
+    def block_home(self) -> "Device":
+        """Where this object's blocks are known; see hil/blocks.py."""
+        return self
+
+    @property
+    def block_prefix(self) -> str:
+        """What the names of this object's blocks begin with."""
+        return ""
+
     def __repr__(self) -> str:
-        device = self.raw.get_server_status().device
+        try:
+            device = self.raw.get_server_status().device
+        except ScrutinyError:
+            return "<Device, server lost>"
         return (
             "<Device gone>"
             if device is None
             else f"<Device {device.display_name} firmware {device.device_id}>"
         )
+
+    def __setitem__(self, path: str, value: object) -> None:
+        """Refuse what looks like a write and would be none.
+
+        :raises TypeError: always.
+        """
+        raise TypeError(f"a value is not set like this; write: dev[{path!r}].write({value!r})")
 
     def __getitem__(self, path: str) -> Value:
         """Return the value of this path; whether the server knows it shows at the first use."""
@@ -189,6 +217,17 @@ class Device:
         if path not in self._values:
             self._values[path] = Value(self, path)
         return self._values[path]
+
+    def paths(self, pattern: str = "*", timeout: float | None = None) -> list[str]:
+        """Return the paths that can be used, sorted: arrays element by element.
+
+        Of an array with more than 1000 elements only the first is there; ``raw.download_watchable_list``
+        tells its size.
+
+        :param pattern: a glob: ``*`` matches ``/`` too, and ``[`` is written ``[[]``.
+        :param timeout: seconds; None waits as long as parts of the list come.
+        """
+        return list_paths(self.raw, pattern, timeout)
 
     @property
     def info(self) -> DeviceInfo:

@@ -4,6 +4,7 @@ import struct
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from pytest_scrutiny.client.memory import as_bytes
 from pytest_scrutiny.errors import OperationFailure
 from pytest_scrutiny.hil.journal import WriteRecord
 
@@ -42,7 +43,7 @@ class DeviceMemory:
 
         :raises OperationFailure: if a region forbids it, or the device refuses.
         """
-        data = bytes(data)
+        data = as_bytes(data)
         place = f"memory {address:#x} to {address + len(data) - 1:#x}"
         journal = self._device.journal
         is_first = journal is not None and place not in journal

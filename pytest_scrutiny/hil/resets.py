@@ -123,15 +123,17 @@ def await_reset(client: ScrutinyClient, reset: Reset, timeout: float, *, needs_s
         return is_new and info.device is not None and (info.sfd is not None or not needs_sfd)
 
     try:
-        info = client.wait_server_status(is_back, timeout, "the device did not come back from a reset")
-    except TimeoutException as exc:
-        seen = "it never went away" if not gone else "it went away"
-        raise TimeoutException(
-            f"{exc}: {seen}; expected a session after {short(reset.before)}. "
-            "Check that the reset reached the device, and give it the time its firmware needs to start."
-        ) from exc
-    reset.after = info.device_session_id
-    reset.downtime = monotonic() - gone[0]
+        info = client.wait_server_status(is_back, timeout, "the device was not back")
+    except TimeoutException:
+        what = "the device went away and was not back" if gone else "no reset came"
+        what = f"{what} within {timeout:g} s; expected a session after {short(reset.before)}"
+    else:
+        reset.after = info.device_session_id
+        reset.downtime = monotonic() - gone[0]
+        return
+    raise TimeoutException(
+        f"{what}. Check that the reset reached the device, and give it the time its firmware needs to start."
+    )
 
 
 def tell_reset(before: str, after: str, writes: Sequence[WriteRecord]) -> str:

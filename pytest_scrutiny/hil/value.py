@@ -5,7 +5,7 @@ import math
 import struct
 from collections.abc import Callable, Iterator
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
 from pytest_scrutiny.client.handle import WatchableHandle, enum_name, usable_value
@@ -19,8 +19,10 @@ from pytest_scrutiny.errors import (
     ScrutinyError,
     TimeoutException,
 )
+from pytest_scrutiny.hil.blocks import Block, block
 from pytest_scrutiny.hil.journal import WriteRecord
 from pytest_scrutiny.hil.matchers import Changed, as_matcher
+from pytest_scrutiny.hil.names import is_about_name, not_found
 from pytest_scrutiny.hil.resets import QUICK, explain
 from pytest_scrutiny.hil.waits import Expectation, Never, stays, wait_for
 from pytest_scrutiny.model.values import EmbeddedDataType, WatchableType
@@ -44,6 +46,8 @@ class Value:
     :ivar path: the server's path, for example ``/alias/psu/voltage``.
     """
 
+    __slots__ = ("_device", "_first", "_handle", "_is_ours", "_is_slow", "_waiting", "path")
+
     def __init__(self, device: "Device", path: str) -> None:
         self.path = path
         self._device = device
@@ -52,6 +56,16 @@ class Value:
         self._is_slow = False
         self._waiting = 0  # how many of our own calls want every update
         self._first = 0  # the first update of the handle that is of our time
+
+    @property
+    def block_home(self) -> "Device":
+        """Where this object's blocks are known; see hil/blocks.py."""
+        return self._device
+
+    @property
+    def block_prefix(self) -> str:
+        """What the names of this object's blocks begin with."""
+        return f"{self.path}: "
 
     def __repr__(self) -> str:
         seen = "not read yet" if self._handle is None else str(self._handle.snapshot().value)
@@ -99,12 +113,16 @@ class Value:
 
         :param expected: a matcher (``between``, ``above``, ``below``, ``pytest.approx``), a number, a
             member's name of the value's enum, or a function of the value.
-        :param timeout: seconds.
+        :param timeout: seconds, those of ``hold`` included.
         :param hold: seconds for which it must be so without a break.
         :raises TimeoutException: with the story of what the value was instead.
         :raises DeviceLostError: if the device goes away meanwhile; DeviceResetError if it comes back at once.
         """
         seconds, held = check_timeout(timeout), check_timeout(hold, "hold")
+        if held > seconds:
+            raise ValueError(
+                f"hold {hold!r} is longer than timeout {timeout!r}, which includes it; give it more time"
+            )
         with self.attention() as handle:
             matcher = as_matcher(expected, handle.info)
             expectation = Expectation(self._device, handle)
@@ -125,16 +143,17 @@ class Value:
             patience = self._device.raw.timeout
             self._guarded(lambda: stays(expectation, matcher, seconds, patience), f"{self.path} was watched")
 
-    def never(self, expected: object) -> Never:
+    def never(self, expected: object) -> Block[Never]:
         """Return a context manager in whose block the value is never as expected.
 
         The test fails within one update, whenever it waits for a value, and at the block's end.
 
         :param expected: as for ``wait``.
         """
-        return Never(self._device, self, as_matcher(expected, self.info))
+        manager = Never(self._device, self, as_matcher(expected, self.info))
+        return Block(self._device, f"never({expected!r})", manager, self.block_prefix)
 
-    @contextlib.contextmanager
+    @block
     def expect_change(self, timeout: float) -> Iterator[None]:
         """Expect the value to change, by the end of the block or within ``timeout`` seconds after it.
 
@@ -238,7 +257,7 @@ class Value:
                 self._handle = self._device.raw.watch(self.path)
                 self._first = self._handle.history.total
             except OperationFailure as exc:
-                if not exc.reason.startswith("Unknown watchable"):
+                if not is_about_name(self.path, exc):
                     raise
                 raise self._unknown() from exc
         return self._handle
@@ -262,10 +281,7 @@ class Value:
                 f"{self.path} is unknown to the server: no firmware description (SFD) is loaded for firmware "
                 f"{firmware}, so only RPVs like /rpv/x1000 exist. Install the firmware's SFD on the server."
             )
-        return NameNotFoundError(
-            f"{self.path} is unknown to the server (firmware {firmware}, SFD {status.sfd.firmware_id}); "
-            "expected the path of a variable, an alias or an RPV. Check its spelling."
-        )
+        return not_found(self._device.raw, self.path, f"firmware {firmware}, SFD {status.sfd.firmware_id}")
 
     def _guarded(self, action: Callable[[], T], doing: str) -> T:
         """Run an action on the handle; if it fails because of device, link or server, say which."""
@@ -281,6 +297,42 @@ class Value:
             if isinstance(exc, TimeoutException) and handle.history.total > updates:
                 raise
             raise explain(self._device.raw, session_id, doing, exc) from exc
+
+    # What looks like the value and is not it: a test with it would be green whatever the device does.
+
+    def __bool__(self) -> bool:  # noqa: PLE0304 - there is none to return
+        self._refuse("is no truth value", "read()")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Value):
+            self._refuse(f"cannot be compared with {other!r}", f"read() == {other!r}")
+        return self is other
+
+    def __lt__(self, other: object) -> NoReturn:
+        self._refuse(f"cannot be compared with {other!r}", "read()")
+
+    __le__ = __gt__ = __ge__ = __lt__
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __float__(self) -> NoReturn:
+        self._refuse("is no number", "read()")
+
+    __int__ = __float__
+
+    @property
+    def value(self) -> NoReturn:
+        """Refused, like setting it: a client's handle has a ``value``, this has ``read`` and ``write``."""
+        self._refuse("has no attribute 'value'", "read()", AttributeError)
+
+    @value.setter
+    def value(self, value: object) -> NoReturn:
+        self._refuse("has no attribute 'value'", f"write({value!r})", AttributeError)
+
+    def _refuse(self, what: str, instead: str, error: type[Exception] = TypeError) -> NoReturn:
+        hint = f"write dev[{self.path!r}].{instead}"
+        raise error(f"{self.path} {what}: it is the way to a device's value; {hint}")
 
 
 def is_same(info: WatchableInfo, written: float, found: float) -> bool:

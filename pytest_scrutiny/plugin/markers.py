@@ -163,7 +163,14 @@ def pytest_make_collect_report(
 
 def _complaints(nodes: Iterable[pytest.Item | pytest.Collector]) -> Iterator[str]:
     for node in nodes:
-        if isinstance(node, pytest.Item) and has_wishes(node):
+        if not isinstance(node, pytest.Item):
+            continue
+        for mark in node.iter_markers():
+            if mark.name.startswith("scrutiny_") and mark.name not in (REQUIRES, READY):
+                advice = _nearest(mark.name, (REQUIRES, READY))
+                expected = f"expected {REQUIRES} or {READY}"
+                yield f"{node.nodeid}: there is no marker {mark.name}: {expected}; {advice}"
+        if has_wishes(node):
             try:
                 read_wishes(node)
             except ValueError as exc:
@@ -211,6 +218,13 @@ class Requires:
         return FeatureMark("sixtyfour_bits")
 
     if not TYPE_CHECKING:  # a type checker knows the names, and is to refuse any other
+
+        def __call__(self, *features: object, **_: object) -> None:
+            """Refuse to be called."""
+            raise TypeError(
+                f"requires is not called: expected a feature behind a dot, {_either(FEATURES)}; "
+                f"write for example @requires.datalogging"
+            )
 
         def __getattr__(self, name: str) -> None:
             """Refuse a name that is no feature."""

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import pytest
 
 DEFAULT = "default"
+ENVIRONMENT_PREFIX = "PYTEST_SCRUTINY_"
 PLAIN_PROFILE = "plain"
 LONGEST_TIMEOUT = 86_400.0  # a day: longer is a typing mistake, and what waits may not take any number
 
@@ -180,7 +181,7 @@ class Row(NamedTuple):
     @property
     def environment(self) -> str:
         """The environment variable's name."""
-        return f"PYTEST_SCRUTINY_{self.key.upper()}"
+        return f"{ENVIRONMENT_PREFIX}{self.key.upper()}"
 
     @property
     def ini(self) -> str:
@@ -243,6 +244,12 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.env
     others = {row.key: _topmost(row, layers) for row in ROWS if row.key not in _ADDRESS}
     if fake:
         _check_profile(others["profile"])
+    elif "profile" in layers[0]:  # elsewhere it may stand for runs that do use the fake
+        profile = others["profile"]
+        raise pytest.UsageError(
+            f"scrutiny profile {profile.value!r} (from {profile.source}): expected the fake server with it, "
+            "which simulates it; add --scrutiny-fake"
+        )
     return Settings(
         host=address.host,
         port=address.port,
@@ -264,7 +271,21 @@ def _environment(environment: Mapping[str, str]) -> Layer:
     # An empty variable is an error, not "unset": a bench's name that got lost in a CI script would be a run
     # against localhost, skipped and green.
     given = {row: environment.get(row.environment) for row in ROWS}
+    _refuse_unknown(environment, [row.environment for row in ROWS])
     return {row.key: _checked(row, raw, row.environment) for row, raw in given.items() if raw is not None}
+
+
+def _refuse_unknown(environment: Mapping[str, str], known: Sequence[str]) -> None:
+    # For the same reason: PYTEST_SCRUTINY_HOTS=bench7 would be a run against localhost.
+    for name in environment:
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, known, n=1)
+            advice = f"did you mean {near[0]}?" if near else "correct it or unset it"
+            raise pytest.UsageError(
+                f"{name} in the environment is no setting: expected {', '.join(known)}; {advice}"
+            )
 
 
 def _ini(config: pytest.Config) -> Layer:

@@ -43,6 +43,7 @@ def leave_as_found(config: pytest.Config, device: Device) -> None:
         config.stash[_devices_key].remove(device)
     device.release()
     if not complaints:
+        _check_nothing_forgotten(config, device)
         _check_no_reset(config, device)
     else:
         from pytest_scrutiny.plugin.connect import is_lost
@@ -50,17 +51,25 @@ def leave_as_found(config: pytest.Config, device: Device) -> None:
         fail(config, _text(complaints), "server" if is_lost(device.raw) else "device")
 
 
+def _check_nothing_forgotten(config: pytest.Config, device: Device) -> None:
+    """Fail if the test made a block and never entered it: it would be green for having checked nothing."""
+    if device.unentered:
+        fail(config, "\n".join(block.complaint() for block in device.unentered), "test")
+
+
 def _check_no_reset(config: pytest.Config, device: Device) -> None:
     """Fail if the device was reset without anybody's noticing: it may have begun where the test ended."""
-    from pytest_scrutiny.errors import DeviceResetError
+    from pytest_scrutiny.errors import DeviceResetError, ScrutinyError
     from pytest_scrutiny.plugin.connect import is_lost
 
     if is_lost(device.raw) or device.has_told_reset:
         return  # the next gate tells, or the test did
     try:
-        device.check_session()
+        device.check_session(is_fresh=True)
     except DeviceResetError as exc:
         complaint = str(exc)
+    except ScrutinyError:
+        return  # likewise
     else:
         return
     fail(config, complaint, "device")

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_scrutiny.errors import RemoteProtocolError
-from pytest_scrutiny.protocol.framing import Framing
+from pytest_scrutiny.protocol.framing import DatagramFraming, Framing
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +61,11 @@ class ClientConnection(_Connection):
         super().__init__(framing)
         self._request_ids = itertools.count(first_request_id)
         self._fault: RemoteProtocolError | None = None
+
+    @property
+    def is_websocket(self) -> bool:
+        """Whether the peer speaks WebSocket, as releases 0.1 to 0.3 do."""
+        return not isinstance(self._framing, DatagramFraming)
 
     def encode_request(self, command: str, fields: Mapping[str, object] | None = None) -> tuple[int, bytes]:
         """Return a new request's id and its bytes.

@@ -113,10 +113,25 @@ class Fields:
 
     def children(self, key: str) -> "list[Fields]":
         """Return a list of objects."""
-        return [
-            Fields(item, f"{self.where}.{key}[{index}]")
+        return [self.entry(key, index) for index in range(len(self._list(key)))]
+
+    def entries(self, key: str) -> list[Any]:
+        """Return a list, unchecked what is in it."""
+        return self._list(key)
+
+    def entry(self, key: str, index: int) -> "Fields":
+        """Return one item of a list, an object."""
+        item, place = self._list(key)[index], f"{key}[{index}]"
+        return (
+            Fields(item, f"{self.where}.{place}")
             if isinstance(item, dict)
-            else self._refuse(f"{key}[{index}]", item, "an object")
+            else self._refuse(place, item, "an object")
+        )
+
+    def integers(self, key: str) -> list[int]:
+        """Return a list of whole numbers; true and false are none."""
+        return [
+            item if type(item) is int else self._refuse(f"{key}[{index}]", item, "a whole number")
             for index, item in enumerate(self._list(key))
         ]
 

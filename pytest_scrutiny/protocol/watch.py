@@ -69,19 +69,24 @@ def encode_subscribed(entries: Iterable[WatchableInfo], dialect: Dialect) -> dic
 def decode_watchable(path: str, fields: Fields) -> WatchableInfo:
     """Return what the server told about one path."""
     kind = fields.text("type")
-    word = fields.text(fields.first_of("datatype", "dtype"))
     embedded = fields.optional_child("enum")
     watchable_type = _TYPES.get(kind) or UnknownValue(kind)
     return WatchableInfo(
         path=path,
         type=watchable_type,
-        datatype=_DATATYPES.get(word) or UnknownValue(word),
+        datatype=decode_datatype(fields),
         server_id=fields.text("id"),
         enum=None
         if embedded is None
         else EmbeddedEnum(embedded.text("name"), embedded.integers_by_name("values")),
         details=_decode_details(watchable_type, fields),
     )
+
+
+def decode_datatype(fields: Fields) -> EmbeddedDataType | UnknownValue:
+    """Return the datatype of a path; from 0.9 on its key is ``dtype``."""
+    word = fields.text(fields.first_of("datatype", "dtype"))
+    return _DATATYPES.get(word) or UnknownValue(word)
 
 
 def _decode_details(
@@ -200,38 +205,3 @@ def encode_update(
     if dialect.update_has_data and data is not None and status is ValueStatus.Valid:
         record["d"] = data
     return record
-
-
-def encode_watchable_count(counts: Mapping[WatchableType, int], dialect: Dialect) -> dict[str, object]:
-    """Return the fields of a ``response_get_watchable_count``."""
-    quantity = {kind.value: counts.get(kind, 0) for kind in WatchableType}
-    return {"qty": {**quantity, "var_factory": 0} if dialect.list_has_factories else quantity}
-
-
-def encode_watchable_list(
-    page: Iterable[WatchableInfo], dialect: Dialect, *, is_last: bool
-) -> dict[str, object]:
-    """Return the fields of one ``response_get_watchable_list`` as a server of this dialect writes it."""
-    content: dict[str, list[dict[str, object]]] = {kind.value: [] for kind in WatchableType}
-    if dialect.list_has_factories:
-        content["var_factory"] = []
-    for entry in page:
-        if isinstance(entry.type, WatchableType):
-            content[entry.type.value].append(_encode_listed(entry, dialect))
-    return {
-        "qty": {kind: len(entries) for kind, entries in content.items()},
-        "content": content,
-        "done": is_last,
-    }
-
-
-def _encode_listed(entry: WatchableInfo, dialect: Dialect) -> dict[str, object]:
-    fields: dict[str, object] = {
-        dialect.path_key: entry.path,
-        dialect.datatype_key: encode_datatype(entry.datatype, dialect),
-    }
-    if dialect.list_has_ids:
-        fields["id"] = entry.server_id
-    if entry.enum is not None:
-        fields["enum"] = {"name": entry.enum.name, "values": dict(entry.enum.vals)}
-    return fields

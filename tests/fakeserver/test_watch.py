@@ -28,7 +28,7 @@ def talker(desk: Desk) -> Talker:
 
 
 def test_names_are_counted(talker: Talker) -> None:
-    assert talker.ask("get_watchable_count")["qty"] == {"var": 12, "alias": 9, "rpv": 5, "var_factory": 0}
+    assert talker.ask("get_watchable_count")["qty"] == {"var": 12, "alias": 9, "rpv": 5, "var_factory": 3}
 
 
 def test_releases_before_arrays_know_no_factories() -> None:
@@ -39,17 +39,20 @@ def test_releases_before_arrays_know_no_factories() -> None:
     }
 
 
-@pytest.mark.parametrize("size", [1, 2, 5, 7, 26, 1000])
+@pytest.mark.parametrize("size", [1, 2, 5, 7, 29, 1000])
 def test_pages_hold_every_name_once_in_order(talker: Talker, size: int) -> None:
     pages = talker.ask_all("get_watchable_list", max_per_response=size)
 
     names = [
-        entry["path"] for page in pages for kind in ("rpv", "alias", "var") for entry in page["content"][kind]
+        entry["path"]
+        for page in pages
+        for kind in ("rpv", "alias", "var", "var_factory")
+        for entry in page["content"][kind]
     ]
     counts = [sum(page["qty"].values()) for page in pages]
     assert [page["done"] for page in pages] == [False] * (len(pages) - 1) + [True]
     assert counts[:-1] == [size] * (len(pages) - 1)
-    assert len(names) == len(set(names)) == sum(counts) == 26
+    assert len(names) == len(set(names)) == sum(counts) == 29
     assert names[:6] == [
         "/rpv/x1000",
         "/rpv/x1001",

@@ -29,7 +29,7 @@ FAMILIES = {
     "ptr": ("is_pointer",),
 }
 QUESTIONS = {"is_integer", "is_float", "is_signed", "is_bool", "is_pointer"}
-WITHOUT_SIZE = {EmbeddedDataType.struct, EmbeddedDataType.NA}
+WITHOUT_SIZE = (EmbeddedDataType.struct, EmbeddedDataType.NA)
 SIZED = [kind for kind in EmbeddedDataType if kind not in WITHOUT_SIZE]
 
 

@@ -48,7 +48,10 @@ def test_the_upper_layer_wins(pytester: pytest.Pytester, row: Row, upper: int, l
     if 2 in given:
         pytester.makeini(f"[pytest]\n{row.ini} = {values[2]}\n")
 
-    settings = read_settings(pytester.parseconfig(*([option] if 0 in given else [])), environment)
+    options = [option] if 0 in given else []
+    if row.key == "profile":  # without the fake it is refused
+        options.append("--scrutiny-fake")
+    settings = read_settings(pytester.parseconfig(*options), environment)
 
     assert found(settings, row) == row.read(values[upper])
     key = "address" if row.key in ("host", "port", "url", "fake") else row.key

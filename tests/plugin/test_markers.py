@@ -317,3 +317,25 @@ def test_markers_are_listed(pytester: pytest.Pytester) -> None:
         "@pytest.mark.scrutiny_requires(*features): skip the test if the device lacks one of the features:*",
         "@pytest.mark.scrutiny_ready(timeout=seconds, sfd=True, probe=True): how long to wait for*",
     ])  # fmt: skip
+
+
+def test_a_misspelt_marker_is_an_error_of_the_collection(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+        @pytest.mark.scrutiny_require("datalogging")
+        def test_it(): pass
+        """
+    )
+    result = pytester.runpytest_inprocess("-W", "ignore", "--collect-only")
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    text = "test_it.py::test_it: there is no marker scrutiny_require: expected *; did you mean '*requires'?"
+    result.stdout.fnmatch_lines([text])
+
+
+def test_requires_is_not_called() -> None:
+    with pytest.raises(
+        TypeError, match=r"requires is not called: .*; write for example @requires\.datalogging"
+    ):
+        requires("datalogging")  # type: ignore[operator]  # that is the point

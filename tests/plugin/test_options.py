@@ -369,3 +369,23 @@ def test_an_ipv6_address_is_shown_in_brackets(pytester: pytest.Pytester) -> None
 
 def test_the_fake_is_shown_with_its_profile(pytester: pytest.Pytester) -> None:
     assert settings_of(pytester, "--scrutiny-fake", "--scrutiny-profile=bare").address == "fake server (bare)"
+
+
+def test_a_misspelt_variable_is_refused_with_the_nearest(pytester: pytest.Pytester) -> None:
+    with pytest.raises(pytest.UsageError) as caught:
+        read_settings(pytester.parseconfig(), {"PYTEST_SCRUTINY_HOTS": "bench7"})
+
+    assert str(caught.value).startswith(
+        "PYTEST_SCRUTINY_HOTS in the environment is no setting: expected PYTEST_SCR"
+    )
+    assert str(caught.value).endswith("; did you mean PYTEST_SCRUTINY_HOST?")
+
+
+def test_a_profile_without_the_fake_is_refused(pytester: pytest.Pytester) -> None:
+    with pytest.raises(pytest.UsageError) as caught:
+        read_settings(pytester.parseconfig("--scrutiny-profile=bare"), {})
+
+    assert str(caught.value) == (
+        "scrutiny profile 'bare' (from --scrutiny-profile): expected the fake server with it, "
+        "which simulates it; add --scrutiny-fake"
+    )

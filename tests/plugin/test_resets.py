@@ -76,3 +76,18 @@ def test_a_test_that_uses_a_value_never_fails_for_a_reset_before_it(pytester: py
     )
 
     pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
+
+
+def test_a_block_that_was_never_entered_fails_the_end_of_its_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        def test_it(scrutiny_device):
+            scrutiny_device["/motor/speed"].never(5)
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--scrutiny-fake")
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        ["/motor/speed: never(5) was never entered, so it did nothing; write: with never(...):"]
+    )

@@ -41,6 +41,10 @@ TAKES: list[tuple[str, Any, Any]] = [
     ("bytes_of", "", b""),
     ("bytes_of", "AAEC", b"\0\1\2"),
     ("bytes_of", "gD8=", b"\x80\x3f"),
+    ("entries", [], []),
+    ("entries", [1, None], [1, None]),
+    ("integers", [], []),
+    ("integers", [2, -3], [2, -3]),
     ("texts", [], []),
     ("texts", ["a", ""], ["a", ""]),
     ("integers_by_name", {}, {}),
@@ -93,6 +97,10 @@ REFUSES: list[tuple[str, Any, str, str]] = [
     ("children", None, "", "None; expected a list"),
     ("children", {}, "", "{}; expected a list"),
     ("children", [{}, None], "[1]", "None; expected an object"),
+    ("entries", {}, "", "{}; expected a list"),
+    ("integers", MISSING, "", "nothing; expected a list"),
+    ("integers", [1, True], "[1]", "True; expected a whole number"),
+    ("integers", [1.0], "[0]", "1.0; expected a whole number"),
     ("texts", "ab", "", "'ab'; expected a list"),
     ("texts", ["a", 2], "[1]", "2; expected a string"),
     ("named_children", [], "", "[]; expected an object"),
@@ -129,12 +137,13 @@ def test_a_reader_refuses(reader: str, value: object, place: str, text: str) -> 
 
 
 def test_every_reader_is_in_the_tables() -> None:
-    # What is no reader: "first_of" looks for keys, "refuse" raises.
+    # What is no reader: "first_of" looks for keys, "refuse" raises; "entry" is the one that "children" uses.
     readers = {name for name in vars(Fields) if not name.startswith("_")} - {
         "data",
         "where",
         "first_of",
         "refuse",
+        "entry",
     }
 
     assert readers - {"child"} == {row[0] for row in TAKES}
