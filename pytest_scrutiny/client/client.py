@@ -103,13 +103,12 @@ class ScrutinyClient(StatusCommands, WatchCommands, ListingCommands, MemoryComma
         session = Session(open_link(hostname, port, deadline, transport), self._message_callback())
         self._writes = WriteBoard(session)
         self._watches = WatchBoard(session, self._writes, self.write_timeout)
-        self._memory = MemoryBoard(session)
+        self._memory = MemoryBoard(session, self._writes.on_completion)
         self._board = StatusBoard(session)
         self._board.on_report = self._watches.notice_report
         self.hostname, self.port, self._session = hostname, port, session
-        self._finalizer = weakref.finalize(
-            self, session.close
-        )  # a forgotten client leaves no thread and no socket
+        # A forgotten client leaves no thread and no socket.
+        self._finalizer = weakref.finalize(self, session.abandon)
         session.start()
 
     def _message_callback(self) -> Callable[[Message], None] | None:

@@ -22,7 +22,7 @@ from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.write import WriteBoard, write_value
 from pytest_scrutiny.errors import BadEnumError, InvalidValueError, TimeoutException
 from pytest_scrutiny.model.values import EmbeddedDataType, UnknownValue, ValueStatus, WatchableType
-from pytest_scrutiny.model.watch import Sample, WatchableInfo
+from pytest_scrutiny.model.watch import AliasDetails, Sample, WatchableInfo
 
 
 class TimedSample(NamedTuple):
@@ -39,7 +39,9 @@ class TimedSample(NamedTuple):
 class WatchableHandle:
     """A watched value, from session to session of its device.
 
-    :ivar info: what the server told about it.
+    :ivar info: what the server told about it, when it was last subscribed.
+    :ivar history: the updates that came, of all sessions.
+    :ivar session_id: the device session it lives in, or lived in last.
     """
 
     def __init__(
@@ -47,10 +49,14 @@ class WatchableHandle:
     ) -> None:
         self.info = info
         self.history = History()
+        self.session_id: str | None = None
         self._session = session
         self._writes = writes
         self._write_timeout = write_timeout
         self._death: ValueStatus | None = None
+        self._born = 0  # updates before this one are of an earlier session
+        self._is_written = False
+        self._written_us: float | None = None
         self._is_bool = isinstance(info.datatype, EmbeddedDataType) and info.datatype.is_bool()
 
     def __repr__(self) -> str:
@@ -209,6 +215,11 @@ class WatchableHandle:
             if self._is_after_writes(n)
         ]
 
+    def fresh_samples(self, number: int) -> list[Sample]:
+        """Return the samples from ``number`` on, without the server's echoes; none if the session ended."""
+        with self._session.changed:
+            return [] if self._death is not None else [timed.sample for timed in self.fresh(number)]
+
     def samples(self, number: int = 0) -> list[Sample]:
         """Return the updates of the present session from ``number`` on that are still kept, oldest first."""
         with self._session.changed:
@@ -222,10 +233,22 @@ class WatchableHandle:
         return None if arrived_us is None else monotonic() - arrived_us / 1e6
 
     def _is_after_writes(self, number: int) -> bool:
-        written_us = self._writes.completed_us
-        if written_us is not None:
-            return self.history.time_us(number) > written_us
-        return not self._writes.completed or number > self.history.written
+        if self._written_us is not None:
+            return self.history.time_us(number) > self._written_us
+        return not self._is_written or number > self.history.written
+
+    def note_write(self, server_time_us: float | None) -> None:
+        """Note that a write to the same place was completed; called with ``changed`` held."""
+        self._is_written = True
+        self._written_us = server_time_us
+        self.history.written = self.history.total
+
+    @property
+    def place(self) -> str | None:
+        """The path of what is read and written: an alias' target; None where the server does not tell it."""
+        if self.info.type is not WatchableType.Alias:
+            return self.info.path
+        return self.info.details.target if isinstance(self.info.details, AliasDetails) else None
 
     def _latest(self) -> Sample:
         if self._death is not None:

@@ -16,6 +16,7 @@ from pytest_scrutiny.client.request import Message
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.status import StatusBoard
 from pytest_scrutiny.client.tokens import TokenInbox
+from pytest_scrutiny.client.write import Completed
 from pytest_scrutiny.errors import OperationFailure
 from pytest_scrutiny.model.memory import MemoryCompletion, UserCommandResponse
 from pytest_scrutiny.model.status import DeviceInfo, MemoryRegion
@@ -41,10 +42,14 @@ SMALLEST_BUFFER = 32
 
 
 class MemoryBoard:
-    """The memory accesses under way on one connection."""
+    """The memory accesses under way on one connection.
 
-    def __init__(self, session: Session) -> None:
+    :param on_write: called after each write, on the reader thread with ``changed`` held.
+    """
+
+    def __init__(self, session: Session, on_write: Completed = lambda *_: None) -> None:
         self._inbox: TokenInbox[MemoryCompletion] = TokenInbox(session)
+        self._on_write = on_write
         session.handlers[READ_COMPLETE] = session.handlers[WRITE_COMPLETE] = self._digest
 
     def access(self, command: str, fields: Mapping[str, object], deadline: Deadline, what: str) -> bytes:
@@ -66,6 +71,8 @@ class MemoryBoard:
 
     def _digest(self, message: Message) -> None:
         completion = decode_memory_completion(Fields(message, message["cmd"]))
+        if completion.success and message["cmd"] == WRITE_COMPLETE:
+            self._on_write(None, completion.server_time_us)  # it may have been any value's memory
         self._inbox.put(completion.token, completion)
 
 

@@ -61,6 +61,7 @@ class Session:
         self._reader = self._writer.dup()  # its own timeout, so that waiting to read and to send do not mix
         self._on_message = on_message
         self.is_server_delayed = True
+        self._is_abandoned = False
         self.lock = threading.Lock()
         self.changed = threading.Condition(self.lock)
         self.handlers: dict[str, Handler] = {}
@@ -219,6 +220,9 @@ class Session:
             fault = ConnectionError(f"the connection to the server was lost ({exc})")
             self._fail(fault)
             raise fault from exc
+        except BaseException:  # Ctrl-C: nobody knows how much was sent, and half a message spoils the next
+            self._fail(ConnectionError("the connection was closed: sending a message was interrupted"))
+            raise
 
     def _flush_outbox(self) -> None:
         """Send what can be sent without blocking; if another thread is sending, it will do it."""
@@ -256,6 +260,8 @@ class Session:
         finally:
             self._fail(fault)
             self._reader.close()
+            if self._is_abandoned:
+                self._writer.close()
 
     def _read_until_eof(self) -> None:
         buffer = memoryview(bytearray(_RECEIVE_SIZE))
@@ -335,6 +341,12 @@ class Session:
         self._flush_outbox()
 
     # Closing
+
+    def abandon(self) -> None:
+        """Let the reader find the end by itself; takes no lock, so that a garbage collection may call it."""
+        self._is_abandoned = True
+        with contextlib.suppress(OSError):
+            self._writer.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the connection and end the reader; harmless when done already."""

@@ -136,7 +136,11 @@ class _Dialer:
             self._addresses = self._resolve()
         error: OSError | None = None
         for position, (family, kind, proto, address) in enumerate(self._addresses):
-            sock = socket.socket(family, kind, proto)
+            try:
+                sock = socket.socket(family, kind, proto)
+            except OSError as exc:  # a name may have addresses of a family that this machine lacks
+                error = exc
+                continue
             with _closed_on_error(sock):
                 # What is left is shared out, so that an address that drops packets leaves time for the next.
                 sock.settimeout(self._remaining("connect") / (len(self._addresses) - position))

@@ -63,7 +63,11 @@ class WatchBoard:
         if new:
             self._session.request(SUBSCRIBE, encode_subscribe(new), self._install, deadline)
         with self._session.changed:
-            handles = [self._by_path[path] for path in paths]
+            handles = [self._by_path[path] for path in paths if path in self._by_path]
+        if len(handles) < len(paths):
+            raise RemoteProtocolError(
+                "the server's answer to subscribe_watchable lacks a path that was asked for"
+            )
         lost = next((handle for handle in handles if handle.is_dead), None)
         if lost is not None:
             raise InvalidValueError(
@@ -140,16 +144,20 @@ class WatchBoard:
                     value = record["v"] if "v" in record else record["value"]
                     handle.history.append(record, value, record.get("t", now_us))
                     handle.history.arrived_us = now_us
-        except (KeyError, TypeError, AttributeError) as exc:
+        except (KeyError, TypeError, AttributeError, OverflowError) as exc:
             raise RemoteProtocolError(
                 f"the server's message is wrong at watchable_update.updates: {exc!r}; "
                 "expected id, value and time",
                 "watchable_update.updates",
             ) from exc
 
-    def _mark_written(self) -> None:
+    def _mark_written(self, server_id: str | None, server_time_us: float | None) -> None:
+        """Note a completed write on every handle of the same place; None is any place."""
+        written = None if server_id is None else self._by_id.get(server_id)
+        place = None if written is None else written.place
         for handle in self._by_id.values():
-            handle.history.written = handle.history.total
+            if place is None or handle.place in (None, place):
+                handle.note_write(server_time_us)
 
     def notice_report(self, report: StatusReport) -> None:
         """End the handles that a status report ends, and revive them; called with ``changed`` held."""
@@ -183,7 +191,8 @@ class WatchBoard:
     def _kill(self, reason: ValueStatus, handles: Iterable[WatchableHandle]) -> None:
         for handle in handles:
             handle.die(reason)
-            self._by_id.pop(handle.info.server_id, None)
+            if self._by_id.get(handle.info.server_id) is handle:  # an id may have a new owner
+                del self._by_id[handle.info.server_id]
 
 
 def is_rpv(handle: WatchableHandle) -> bool:

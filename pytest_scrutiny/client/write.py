@@ -11,14 +11,20 @@ import difflib
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import SupportsFloat, SupportsIndex
+from typing import SupportsFloat, SupportsIndex, TypeAlias
 
 from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.client.request import Message
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.tokens import TokenInbox
 from pytest_scrutiny.errors import BadEnumError, OperationFailure
-from pytest_scrutiny.model.values import FLOAT32_MAX, FLOAT64_MAX, EmbeddedDataType, UnknownValue
+from pytest_scrutiny.model.values import (
+    FLOAT32_MAX,
+    FLOAT64_MAX,
+    EmbeddedDataType,
+    UnknownValue,
+    WatchableType,
+)
 from pytest_scrutiny.model.watch import AliasDetails, VariableDetails, WatchableInfo
 from pytest_scrutiny.model.write import WriteCompletion
 from pytest_scrutiny.protocol.fields import Fields
@@ -30,20 +36,19 @@ from pytest_scrutiny.protocol.write import (
     encode_write,
 )
 
+Completed: TypeAlias = Callable[[str | None, float | None], None]
+"""Called with the server id that was written, None for any, and when, on the server's clock if it has one."""
+
 
 class WriteBoard:
     """The writes under way on one connection.
 
-    :ivar completed: how many writes were completed.
-    :ivar completed_us: when the last one was, on the server's clock; None before, and on servers without one.
-    :ivar on_completion: called after each, on the reader thread with ``changed`` held.
+    :ivar on_completion: called after each that succeeded, on the reader thread with ``changed`` held.
     """
 
     def __init__(self, session: Session) -> None:
         self._inbox: TokenInbox[WriteCompletion] = TokenInbox(session)
-        self.completed = 0
-        self.completed_us: float | None = None
-        self.on_completion: Callable[[], None] = lambda: None
+        self.on_completion: Completed = lambda *_: None
         session.handlers[WRITE_COMPLETION] = self._digest
 
     def write(
@@ -65,11 +70,9 @@ class WriteBoard:
 
     def _digest(self, message: Message) -> None:
         completion = decode_write_completion(Fields(message, WRITE_COMPLETION))
-        self.completed += 1
-        if completion.server_time_us is not None:
-            self.completed_us = completion.server_time_us
         self._inbox.put(completion.token, completion, completion.batch_index)
-        self.on_completion()
+        if completion.success:
+            self.on_completion(completion.server_id, completion.server_time_us)
 
 
 def write_value(
@@ -110,6 +113,8 @@ def check_value(info: WatchableInfo, value: object) -> bool | float:
     if alias is not None:
         _check_alias_limits(info, number, alias)
     stored = number if alias is None else _unscale(number, alias)
+    if info.type is WatchableType.Alias and alias is None:
+        return number  # before 0.10 nobody tells what it stands for, so nobody knows what fits
     low, high, what = _limits(info)
     if not low <= stored <= high:
         raise ValueError(f"value {value!r} does not fit {info.path}: expected {low} to {high}, {what}")
@@ -118,7 +123,23 @@ def check_value(info: WatchableInfo, value: object) -> bool | float:
         raise ValueError(
             f"value {value!r} does not fit {info.path}: expected a whole number for {info.datatype.name}"
         )
-    return int(number) if alias is None and is_whole and not isinstance(number, bool) else number
+    if alias is not None and is_whole:
+        return _away_from_the_edge(number, stored, alias)
+    return int(number) if is_whole and not isinstance(number, bool) else number
+
+
+def _away_from_the_edge(number: float, stored: float, alias: AliasDetails) -> float:
+    """Return what to send to an alias of a whole number, so that the server stores the one that is meant.
+
+    It truncates what the alias stands for: 0.29 at a gain of 0.01 is 28.999999999999996 and would be 28.
+    """
+    near = round(stored) if math.isfinite(stored) else stored
+    if int(stored) == near or not math.isclose(stored, near, rel_tol=1e-9, abs_tol=1e-6):
+        return number
+    nudged = (near + math.copysign(0.25, near)) * (alias.gain or 1.0) + (alias.offset or 0.0)
+    low = -math.inf if alias.min is None else alias.min
+    high = math.inf if alias.max is None else alias.max
+    return nudged if low <= nudged <= high else number
 
 
 def enum_value(info: WatchableInfo, name: str) -> int:

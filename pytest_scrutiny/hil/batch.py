@@ -42,8 +42,6 @@ class Batch:
         writes, self._writes = self._writes, []
         if not writes:
             return
-        journal = self._device.journal
-        first = set() if journal is None else {path for path, _ in writes if path not in journal}
         prepared = [self._device[path].prepare_write(value) for path, value in writes]
         before = [handle.snapshot().value for handle, _ in prepared]
         updates = [(handle.info.server_id, number) for handle, number in prepared]
@@ -52,16 +50,12 @@ class Batch:
             lambda: self._device.raw.writes.write(updates, Deadline(timeout), what), f"{what} was written"
         )
         moment = monotonic()
-        failures, written = [], set()
+        failures = []
         for (path, wanted), old, completion in zip(writes, before, completions, strict=True):
             if completion.success:
-                written.add(path)
                 self._device.writes.append(WriteRecord(moment, path, old, wanted))
             else:
                 failures.append(f"{path} = {wanted!r}: {completion.failure_reason or 'no reason given'}")
-        if journal is not None:
-            for path in first - written:
-                journal.forget(path)  # refused, so there is nothing to put back
         if failures:
             raise OperationFailure(
                 f"{len(failures)} of {len(writes)} writes of a batch failed, the others are in the device: "

@@ -20,8 +20,8 @@ from pytest_scrutiny.hil.blocks import Block, block
 from pytest_scrutiny.hil.journal import Journal, WriteRecord
 from pytest_scrutiny.hil.memory import DeviceMemory
 from pytest_scrutiny.hil.names import list_paths
-from pytest_scrutiny.hil.resets import QUICK, Reset, await_reset, explain, tell_reset
-from pytest_scrutiny.hil.value import Value
+from pytest_scrutiny.hil.resets import QUICK, Reset, await_reset, explain, short, tell_reset
+from pytest_scrutiny.hil.value import Value, restorable
 from pytest_scrutiny.hil.waits import Never
 from pytest_scrutiny.model.status import DeviceInfo, ServerState, SupportedFeatureMap
 
@@ -102,16 +102,11 @@ class Device:
 
         :param values: ``{path: value}``, written in their order and put back in reverse.
         """
-        before: list[tuple[str, bool | float]] = []
-        try:
+        with contextlib.ExitStack() as stack:  # it puts back all, in reverse, also when one of them fails
             for path, value in values.items():
-                was = self[path].read()
+                stack.callback(self[path].write, restorable(self[path].info, self[path].read()))
                 self[path].write(value)
-                before.append((path, was))
             yield
-        finally:
-            for path, was in reversed(before):
-                self[path].write(was)
 
     def snapshot(self, *paths: str, timeout: float | None = None) -> Snapshot:
         """Return fresh values of all the paths, as ``{path: value}`` with the ``span`` of their times.
@@ -130,6 +125,11 @@ class Device:
         if is_fresh:
             self.raw.wait_server_status(lambda _: True, FRESH_TIMEOUT, "no server status came")
         now = self.session_id
+        if is_fresh and now is None and self._session is not None:
+            raise DeviceLostError(
+                f"the device is gone: session {short(self._session)} ended; expected it to be there "
+                "at the end of the test. Check its power and its link, or declare it with expect_reset()."
+            )
         if now is None or now == self._session or self._resets_expected:
             return
         if self._session is None:  # it was away at first

@@ -8,7 +8,7 @@ Rule 3: what was not put back when somebody interrupts is still in the journal, 
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
-from pytest_scrutiny.errors import ScrutinyError, TimeoutException
+from pytest_scrutiny.errors import TimeoutException
 
 PutBack: TypeAlias = Callable[[float | None], None]
 """Writes an original within so many seconds; None leaves the time to the client."""
@@ -46,10 +46,6 @@ class Journal:
         """
         self._originals.setdefault(path, (original, put_back))
 
-    def forget(self, path: str) -> None:
-        """Drop an original, because the write it was taken for was refused."""
-        self._originals.pop(path, None)
-
     def restore(self, timeout: float | None = None) -> list[str]:
         """Put everything back, the last change first; return a text for each value that could not be.
 
@@ -67,7 +63,7 @@ class Journal:
                 if is_hopeless:
                     raise TimeoutException("not tried, because the one before took too long")
                 put_back(timeout)
-            except (ScrutinyError, ValueError, TypeError) as exc:
+            except Exception as exc:  # whatever it is, the others are put back, and it is told
                 failures.append(f"{path} could not be put back to {original!r}: {exc}")
                 is_hopeless = timeout is not None and isinstance(exc, TimeoutException)
             del self._originals[path]

@@ -45,24 +45,24 @@ class DeviceMemory:
         """
         data = as_bytes(data)
         place = f"memory {address:#x} to {address + len(data) - 1:#x}"
-        journal = self._device.journal
-        is_first = journal is not None and place not in journal
-        original = self.read(address, len(data), timeout) if is_first or journal is None else b""
-        if journal is not None and is_first:
-            journal.record(
-                place,
-                original.hex(" "),
-                lambda limit: self._device.raw.write_memory(address, original, limit),
-            )
-        try:
-            self._device.guarded(
-                lambda: self._device.raw.write_memory(address, data, timeout),
-                f"memory at {address:#x} was written",
-            )
-        except OperationFailure:
-            if journal is not None and is_first and self.read(address, len(data), timeout) == original:
-                journal.forget(place)  # nothing of it was written, so there is nothing to put back
-            raise
+        original = self.read(address, len(data), timeout)
+        journal, session_id = self._device.journal, self._device.session_id
+
+        def put_back(limit: float | None) -> None:
+            if self._device.session_id != session_id:
+                return  # after a reset the memory is another one, and so may the firmware be
+            try:
+                self._device.raw.write_memory(address, original, limit)
+            except OperationFailure:
+                if self._device.raw.read_memory(address, len(original), limit) != original:
+                    raise
+
+        if journal is not None:
+            journal.record(place, original.hex(" "), put_back)
+        self._device.guarded(
+            lambda: self._device.raw.write_memory(address, data, timeout),
+            f"memory at {address:#x} was written",
+        )
         self._device.writes.append(WriteRecord(monotonic(), place, original.hex(" "), data.hex(" ")))
 
     def read_struct(self, address: int, layout: str, timeout: float | None = None) -> tuple[Any, ...]:

@@ -26,7 +26,7 @@ from pytest_scrutiny.hil.names import is_about_name, not_found
 from pytest_scrutiny.hil.resets import QUICK, explain
 from pytest_scrutiny.hil.waits import Expectation, Never, stays, wait_for
 from pytest_scrutiny.model.values import EmbeddedDataType, WatchableType
-from pytest_scrutiny.model.watch import AliasDetails, Sample, WatchableInfo
+from pytest_scrutiny.model.watch import AliasDetails, Sample, VariableDetails, WatchableInfo
 
 if TYPE_CHECKING:
     from pytest_scrutiny.hil.device import Device
@@ -176,15 +176,9 @@ class Value:
         :raises TypeError: if it is no number; nothing is sent then.
         :raises OperationFailure: if the device refuses it, or another value is read back.
         """
-        is_first = self._device.journal is not None and self.path not in self._device.journal
         handle, sent = self.prepare_write(value)
         before = handle.snapshot().value
-        try:
-            self._guarded(lambda: handle.write(sent, timeout), f"{self.path} was written")
-        except OperationFailure:
-            if is_first and self._device.journal is not None:
-                self._device.journal.forget(self.path)  # refused, so there is nothing to put back
-            raise
+        self._guarded(lambda: handle.write(sent, timeout), f"{self.path} was written")
         self._device.writes.append(WriteRecord(monotonic(), self.path, before, value))
         if verify:
             self._verify(handle.info, sent, timeout)
@@ -198,14 +192,23 @@ class Value:
         sent = check_value(handle.info, value)
         journal = self._device.journal
         if journal is not None and self.path not in journal:
-            original = self.read()
+            original = restorable(handle.info, self.read())
             journal.record(self.path, original, lambda timeout: self._put_back(original, timeout))
         return handle, sent
 
     def _put_back(self, original: bool | float, timeout: float | None) -> None:
         # With a timeout there is no time to watch again; a dead handle refuses at once, with the reason.
         handle = self._watch() if timeout is None or self._handle is None else self._handle
-        handle.write(original, timeout)
+        try:
+            handle.write(original, timeout)
+        except OperationFailure:
+            # Refused like the test's own write, perhaps: then the value is what it was.
+            self._change_rate(handle, None)
+            found = handle.read_fresh(
+                Deadline(self._device.raw.timeout if timeout is None else timeout)
+            ).value
+            if found is None or not is_same(handle.info, original, found):
+                raise
 
     def _verify(self, info: WatchableInfo, sent: bool | float, timeout: float | None) -> None:
         found = self.read(timeout)
@@ -333,6 +336,26 @@ class Value:
     def _refuse(self, what: str, instead: str, error: type[Exception] = TypeError) -> NoReturn:
         hint = f"write dev[{self.path!r}].{instead}"
         raise error(f"{self.path} {what}: it is the way to a device's value; {hint}")
+
+
+def restorable(info: WatchableInfo, original: bool | float) -> bool | float:
+    """Return what has to be written to have a value back.
+
+    :raises ValueError: if there is nothing that could be written: then the value is not changed either.
+    """
+    details = info.details
+    if isinstance(details, VariableDetails) and details.bitsize is not None:
+        # A server reads a signed bit field without its sign (0.16.0, observed).
+        is_signed = isinstance(info.datatype, EmbeddedDataType) and info.datatype.is_signed()
+        if is_signed and original >= 1 << details.bitsize - 1:
+            original = original - (1 << details.bitsize)
+    try:
+        return check_value(info, original)
+    except ValueError as exc:
+        raise ValueError(
+            f"{info.path} is {original!r}, which could not be put back after the test ({exc}); "
+            "bring it into range first, or write it through the device's raw client"
+        ) from exc
 
 
 def is_same(info: WatchableInfo, written: float, found: float) -> bool:

@@ -140,7 +140,7 @@ class Never:
         :raises UnmetExpectation: with the story.
         """
         handle = self._expectation.handle
-        samples = handle.samples(self._seen)
+        samples = handle.fresh_samples(self._seen)
         self._seen = handle.history.total
         for sample in samples:
             if sample.value is not None and self._matcher.matches(sample.value):

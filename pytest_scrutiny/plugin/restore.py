@@ -59,14 +59,14 @@ def _check_nothing_forgotten(config: pytest.Config, device: Device) -> None:
 
 def _check_no_reset(config: pytest.Config, device: Device) -> None:
     """Fail if the device was reset without anybody's noticing: it may have begun where the test ended."""
-    from pytest_scrutiny.errors import DeviceResetError, ScrutinyError
+    from pytest_scrutiny.errors import DeviceLostError, DeviceResetError, ScrutinyError
     from pytest_scrutiny.plugin.connect import is_lost
 
     if is_lost(device.raw) or device.has_told_reset:
         return  # the next gate tells, or the test did
     try:
         device.check_session(is_fresh=True)
-    except DeviceResetError as exc:
+    except (DeviceResetError, DeviceLostError) as exc:
         complaint = str(exc)
     except ScrutinyError:
         return  # likewise

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from time import monotonic
+from typing import cast
 
 import pytest
 
@@ -296,3 +297,15 @@ def test_a_refused_upgrade_is_told_before_the_whole_answer_came() -> None:
             ScrutinyClient().connect("127.0.0.1", port, timeout=20 * SECOND)
 
     assert monotonic() - start < 10 * SECOND
+
+
+def test_an_address_family_that_the_machine_lacks_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look_up(host: object, port: int, flags: int) -> list[Address]:
+        return [
+            (cast("socket.AddressFamily", 9999), socket.SOCK_STREAM, 0, ("::1", port)),
+            (socket.AF_INET, socket.SOCK_STREAM, 0, ("127.0.0.1", port)),
+        ]
+
+    monkeypatch.setattr(transport_module, "_look_up", look_up)
+    with listening(says(b"SSH-2.0-here")) as port, pytest.raises(RemoteProtocolError, match="SSH server"):
+        ScrutinyClient().connect("two-families", port)

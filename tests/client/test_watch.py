@@ -332,3 +332,61 @@ def test_unwatched_paths_stay_unwatched(bench: Bench) -> None:
 
     assert subscribe(bench, ("/kept", "k")) == ["/kept"]
     assert handle.status is ValueStatus.NotWatched
+
+
+def completion(watchable: str, time_us: float) -> dict[str, Any]:
+    return {
+        "watchable": watchable,
+        "request_token": "somebody's",
+        "batch_index": 0,
+        "success": True,
+        "completion_server_time_us": time_us,
+    }
+
+
+def test_a_write_to_another_place_costs_no_sample(bench: Bench) -> None:
+    handle, _other = watch(bench), watch(bench, "/w")
+    reading = bench.call_and_wait(handle.read_fresh, Deadline(5 * SECOND))
+    bench.peer.sock.sendall(
+        bench.peer.encode("watchable_update", updates=[{"id": "id-/v", "v": 1.5, "t": 100.0}])
+        + bench.peer.encode("inform_write_completion", **completion("id-/w", 101.0))
+    )
+
+    assert reading.result().value == 1.5
+
+
+def test_a_write_through_an_alias_makes_its_targets_samples_old(bench: Bench) -> None:
+    handle = watch(bench)
+    watch(
+        bench, "/alias", type="alias", target="/v", target_type="var", gain=2.0, bias=None, min=None, max=None
+    )
+    reading = bench.call_and_wait(handle.read_fresh, Deadline(5 * SECOND))
+    bench.peer.push("inform_write_completion", **completion("id-/alias", 101.0))
+    update(bench, {"id": "id-/v", "v": 1.5, "t": 100.0}, {"id": "id-/v", "v": 2.5, "t": 102.0})
+
+    assert reading.result().value == 2.5
+
+
+def test_an_answer_without_a_path_that_was_asked_for_is_refused(bench: Bench) -> None:
+    watching = bench.call(bench.watches.watch, ["/v"], Deadline(5 * SECOND))
+    bench.peer.reply(bench.peer.next_request("subscribe_watchable"), subscribed={})
+
+    with pytest.raises(RemoteProtocolError, match="lacks a path that was asked for"):
+        watching.result()
+
+
+def test_a_dead_handle_does_not_take_its_ids_new_owner_along(bench: Bench) -> None:
+    bench.peer.push_status("1" * 32)
+    old = watch(bench, "/old")
+    watch(bench, "/new")
+    bench.peer.push_status("2" * 32)
+    subscribe(bench, ("/old", "o"), ("/new", "id-/old"))
+    bench.session.wait_for(lambda: not old.is_dead, Deadline(5 * SECOND), "the handles live again")
+    done = bench.call(bench.watches.unwatch, ["/old"], Deadline(5 * SECOND))
+    bench.peer.reply(bench.peer.next_request("unsubscribe_watchable"), unsubscribed=["/old"])
+    done.result()
+    update(bench, {"id": "id-/old", "v": 4.0, "t": 1.0})
+    [new] = bench.watches.watch(["/new"], Deadline(SECOND))
+    new.wait_update(5 * SECOND, previous_counter=0)
+
+    assert new.value == 4.0

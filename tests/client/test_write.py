@@ -214,3 +214,21 @@ def test_a_refused_write_raises_the_servers_reason(bench: Bench) -> None:
 
     with pytest.raises(OperationFailure, match="Unknown watchable ID"):
         writing.result()
+
+
+@pytest.mark.parametrize("gain", [0.01, 0.1, 1 / 3, -0.01, 2.5])
+@pytest.mark.parametrize("offset", [0.0, -7.3])
+def test_an_alias_of_a_whole_number_stores_the_one_that_is_meant(gain: float, offset: float) -> None:
+    """A server truncates: 0.29 at a gain of 0.01 would be stored as 28."""
+    details = alias(gain=gain, offset=offset)
+    for number in range(0, 65536, 7):
+        sent = check_value(info(T.uint16, details), number * gain + offset)
+
+        assert int((sent - offset) / gain) == number
+
+
+def test_an_alias_nobody_explains_takes_what_is_finite() -> None:
+    """Servers before 0.10 do not tell what an alias stands for: 2.5 may be 25 at a gain of 0.1."""
+    watchable = WatchableInfo("/v", WatchableType.Alias, T.uint8, "8")
+
+    assert check_value(watchable, 2.5) == 2.5

@@ -3,6 +3,7 @@
 import collections
 from collections.abc import Iterator
 
+import attrs
 import pytest
 
 from pytest_scrutiny.client.client import ScrutinyClient
@@ -18,7 +19,10 @@ from pytest_scrutiny.fakeserver.profiles import make_device
 from pytest_scrutiny.fakeserver.server import FakeServer
 from pytest_scrutiny.hil.device import Device
 from pytest_scrutiny.hil.journal import Journal
+from pytest_scrutiny.hil.value import restorable
 from pytest_scrutiny.model.values import EmbeddedDataType, WatchableType
+from pytest_scrutiny.model.watch import VariableDetails, WatchableInfo
+from pytest_scrutiny.protocol.write import decode_write_completion
 from tests.clock import MS, SECOND
 
 
@@ -300,3 +304,48 @@ def test_releasing_without_a_connection_is_harmless(device: Device) -> None:
     device["/psu/setpoint"].read()
     device.raw.disconnect()
     device.release()
+
+
+def test_a_write_that_failed_and_is_in_the_device_all_the_same_is_undone(
+    fake: FakeServer, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer may be lost where the write was not."""
+    decode = decode_write_completion
+    monkeypatch.setattr(
+        "pytest_scrutiny.client.write.decode_write_completion",
+        lambda message: attrs.evolve(decode(message), success=False),
+    )
+    with pytest.raises(OperationFailure):
+        device["/motor/speed"].write(9)
+    in_device = fake.get("/motor/speed")
+    monkeypatch.undo()
+    failures = restore(device)
+
+    assert in_device == 9
+    assert failures == []
+    assert fake.get("/motor/speed") == -100
+
+
+def test_what_could_not_be_put_back_is_not_written(fake: FakeServer, device: Device) -> None:
+    if fake.dialect.watch_has_details:
+        fake.set("/psu/setpoint", 30.0)  # over the alias' maximum of 24
+        with pytest.raises(ValueError, match=r"/alias/psu/setpoint is 30\.0, which could not be put back"):
+            device["/alias/psu/setpoint"].write(5.0)
+
+        assert fake.get("/psu/setpoint") == 30.0
+
+
+def test_a_signed_bit_field_is_put_back_with_its_sign() -> None:
+    info = WatchableInfo(
+        "/v", WatchableType.Variable, EmbeddedDataType.sint32, "8", None, VariableDetails(0, 4, 3)
+    )
+
+    assert [restorable(info, read) for read in (0, 3, 4, 7)] == [0, 3, -4, -1]
+
+
+def test_a_device_that_is_gone_at_the_end_is_told(fake: FakeServer, device: Device) -> None:
+    fake.unplug()
+    with pytest.raises(
+        DeviceLostError, match=r"the device is gone: session [0-9a-f]{8} ended; expected it to be"
+    ):
+        device.check_session(is_fresh=True)
