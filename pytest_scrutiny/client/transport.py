@@ -90,7 +90,9 @@ class _Dialer:
             if first.startswith(HEADER_PREFIX):
                 asked = {number: command for (number, _), command in zip(requests, _GREETING, strict=True)}
                 return Link(sock, connection, first, asked)
-            if is_only_way or not first.startswith(b"HTTP/"):
+            # Of a refusal that comes byte by byte, the rest may be lost with the connection.
+            is_http = first != b"" and b"HTTP/".startswith(first[:5])
+            if is_only_way or not is_http:
                 raise RemoteProtocolError(self._failure(describe_stranger(first)))
         sock.close()
         return None

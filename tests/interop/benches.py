@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Protocol, Self
 
+from pytest_scrutiny.fakeserver.device import SimulatedDevice
 from pytest_scrutiny.fakeserver.link import Timing
 from pytest_scrutiny.fakeserver.server import FakeServer
 from pytest_scrutiny.model.link import DeviceLinkType
+from tests.interop.profiles import CONTRACT
 from tests.interop.servers import EmulatedServer
 
 HOST = "127.0.0.1"
@@ -53,7 +55,7 @@ class RealBench:
     def __init__(self, release: str, home: Path) -> None:
         self.name = f"real-{release}"
         self.release = release
-        self._server = EmulatedServer(release, home)
+        self._server = EmulatedServer(release, home, "contract")
         self.port = self._server.port
 
     def unplug(self) -> None:
@@ -87,7 +89,9 @@ class FakeBench:
         self.name = f"fake-{release}"
         self.release = release
         # A real server gives a silent device up after 1 s; here nobody learns from waiting that long.
-        self._server = FakeServer(release, timing=Timing(response_timeout=0.25)).start()
+        self._server = FakeServer(
+            release, device=SimulatedDevice(CONTRACT), timing=Timing(response_timeout=0.25)
+        ).start()
         self.port = self._server.port
 
     def unplug(self) -> None:

@@ -1,4 +1,8 @@
-"""The benches of the contract tests. Those with real servers take part with ``--interop`` only."""
+"""The benches of the contract tests. Those with real servers take part with ``--interop`` only.
+
+Each release's tests are one group for pytest-xdist (``-n 2 --dist loadgroup``), so that a worker has one
+server at a time.
+"""
 
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -6,19 +10,31 @@ from typing import Any
 import pytest
 
 from pytest_scrutiny.client.client import ScrutinyClient
+from pytest_scrutiny.hil.device import Device
+from pytest_scrutiny.hil.journal import Journal
+from pytest_scrutiny.protocol.dialect import RELEASES
 from tests.interop.benches import HOST, Bench, FakeBench, RealBench
-from tests.interop.servers import RELEASES
+from tests.interop.servers import GENERATIONS
 
 MARK = "real_server"
 TIMEOUT = 15.0
 """Seconds that anything may take; a device is back 2 s after a loss, on a busy machine later."""
+
+FEW = ("0.1.0", "0.4.1", "0.9.2", "0.16.0")
+"""Whom the fake speaks as without ``--interop``, so that the whole suite stays quick."""
 
 _deselected = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     # Known only when this folder is named on the command line: pytest reads this file too late otherwise.
-    parser.addoption("--interop", action="store_true", help="run the contract tests on real servers too")
+    parser.addoption(
+        "--interop",
+        nargs="?",
+        const="generations",
+        choices=("generations", "all"),
+        help="run the contract tests on real servers too: one of each generation, or every release",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,7 +44,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--interop", default=False):
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    if _asked(config) is not None:
         return
     real = [item for item in items if item.get_closest_marker(MARK)]
     config.stash[_deselected] = len(real)
@@ -53,15 +72,29 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    # Not as the fixture's params: those are made before the marker is known.
+    # Not as the fixtures' params: those are made before options and marks are known.
+    releases = {"all": RELEASES, "generations": GENERATIONS, None: FEW}[_asked(metafunc.config)]
     if "bench" in metafunc.fixturenames:
-        benches = [bench for release in RELEASES for bench in _benches_of(release)]
+        benches = [bench for release in releases for bench in _benches_of(release)]
         metafunc.parametrize("bench", benches, indirect=True, scope="session")
+    if "sdk_release" in metafunc.fixturenames:
+        groups = [
+            pytest.param(release, marks=pytest.mark.xdist_group(f"sdk-{release}")) for release in releases
+        ]
+        metafunc.parametrize("sdk_release", groups)
+
+
+def _asked(config: pytest.Config) -> str | None:
+    asked: str | None = config.getoption("--interop", default=None)
+    return asked
 
 
 def _benches_of(release: str) -> Iterator[Any]:
-    yield pytest.param((FakeBench, release), id=f"fake-{release}")
-    yield pytest.param((RealBench, release), id=f"real-{release}", marks=pytest.mark.real_server)
+    for kind, name, marks in (
+        (FakeBench, f"fake-{release}", []),
+        (RealBench, f"real-{release}", [pytest.mark.real_server]),
+    ):
+        yield pytest.param((kind, release), id=name, marks=[*marks, pytest.mark.xdist_group(name)])
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +111,14 @@ def client(bench: Bench) -> Iterator[ScrutinyClient]:
     with ScrutinyClient(timeout=TIMEOUT, write_timeout=TIMEOUT).connect(HOST, bench.port) as connected:
         wait_usable(connected)
         yield connected
+
+
+@pytest.fixture
+def device(client: ScrutinyClient) -> Iterator[Device]:
+    """The bench's device; what the test wrote is put back."""
+    journal = Journal()
+    yield Device(client, journal)
+    assert journal.restore() == []
 
 
 def wait_usable(client: ScrutinyClient, *, other_than: str | None = None) -> str:

@@ -11,8 +11,9 @@ Rule 2: stdin takes one command a line; a closed stdin ends the process, so that
     ``reset``                 the device starts anew: first values, new session
     ``feature NAME on|off``   what the device says it can do, from its next session on; it loses this one
 Rule 3: the server's files go below the home directory: give every process its own.
-Rule 4: the device has the variables, aliases, RPVs and behaviours of the fake server's profile of that name,
-    so that one suite runs on both. The emulated device holds the memory; the simulated one lives in it.
+Rule 4: the device has the variables, aliases, RPVs, regions and behaviours of the profile of that name
+    (profiles.py), so that one suite runs on both. The emulated device holds the memory; the simulated one
+    lives in it.
 """
 
 import importlib
@@ -36,10 +37,12 @@ from scrutiny.server.device.emulated_device import EmulatedDevice
 from scrutiny.server.server import ScrutinyServer
 
 from pytest_scrutiny.fakeserver.device import Profile, SimulatedDevice, Variable
-from pytest_scrutiny.fakeserver.profiles import make_device
 from pytest_scrutiny.model.values import EmbeddedDataType as DataType
+from tests.interop.profiles import DEVICES
 
 RELEASE = tuple(int(part) for part in scrutiny.__version__.split(".")[:2])
+# Up to 0.2 the plain one is not safe to use from the device's thread.
+_LINK = "thread_safe_dummy" if RELEASE < (0, 3) else "dummy"
 
 
 # The firmware description
@@ -116,12 +119,16 @@ class Device:
         profile = simulated.profile
         self._simulated = simulated
         self._start = profile.memory_start
-        self._size = max(row.address + 8 for row in profile.variables) - self._start
+        self._size = profile.memory_size
         self._todo: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._emulated = EmulatedDevice(link)
         self._emulated.firmware_id = bytes.fromhex(profile.firmware_id)
         self._emulated.display_name = profile.display_name
         self._emulated.loops = [FixedFreqLoop(1000, name="1 kHz"), VariableFreqLoop(name="idle loop")]
+        for region in profile.forbidden:
+            self._emulated.add_forbidden_region(region.start, region.size)
+        for region in profile.readonly:
+            self._emulated.add_readonly_region(region.start, region.size)
         self._publish_rpvs()
         self._store(self._load_simulated())
         for name, is_on in attrs.asdict(simulated.features).items():
@@ -181,14 +188,14 @@ class Device:
         while not self._todo.empty():
             self._todo.get()()
         before = self._emulated.read_memory(self._start, self._size, check_access_rights=False)
-        self._simulated._memory.write(self._start, before)
+        self._simulated.memory.write(self._start, before)
         self._simulated.advance(time.monotonic())
         after = self._load_simulated()
         if after != before:
             self._store(after)
 
     def _load_simulated(self) -> bytes:
-        return self._simulated._memory.read(self._start, self._size)
+        return self._simulated.memory.read(self._start, self._size)
 
     def _store(self, data: bytes) -> None:
         self._emulated.write_memory(self._start, data, check_access_rights=False)
@@ -204,8 +211,10 @@ def _make_server(port: int, folder: Path) -> Any:
             "client_interface_type": "websocket" if RELEASE < (0, 4) else "tcp",
             "client_interface_config": {"host": "127.0.0.1", "port": port},
         },
-        "device": {"response_timeout": 1.0, "link_type": "dummy", "link_config": {}},
+        "device": {"response_timeout": 1.0, "link_type": _LINK, "link_config": {}},
     }
+    # The names of 0.1.0, which had others.
+    config.update(api_config=config["api"], device_config=config["device"])
     file = folder / "server.json"
     file.write_text(json.dumps(config))
     return ScrutinyServer(str(file))
@@ -239,7 +248,7 @@ def main(port: int, profile: str) -> None:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
-    simulated = make_device(profile)
+    simulated = SimulatedDevice(DEVICES[profile])
     _install_sfd(simulated.profile, Path.home())
     server = _make_server(port, Path.home())
     device = Device(simulated, server.device_handler.get_comm_link())

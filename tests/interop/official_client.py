@@ -2,7 +2,7 @@
 
 Run by the Python of an environment that holds a release of scrutinydebugger, and nothing of ours:
 
-    python official_client.py HOST PORT PATH VALUE
+    python official_client.py HOST PORT PATH=VALUE …
 """
 
 import json
@@ -31,18 +31,22 @@ def _loaded_firmware(client: Any) -> str | None:
     return None
 
 
-def main(host: str, port: int, path: str, value: float) -> dict[str, Any]:
-    """Connect, wait, look, read, write, read again."""
+def _read_and_write(client: Any, path: str, value: float) -> dict[str, Any]:
+    handle = client.watch(path)
+    client.wait_new_value_for_all()
+    before = handle.value
+    handle.value = value
+    handle.wait_update(TIMEOUT)
+    handle.wait_update(TIMEOUT)
+    return {"datatype": handle.datatype.name, "before": before, "after": handle.value}
+
+
+def main(host: str, port: int, wanted: dict[str, float]) -> dict[str, Any]:
+    """Connect, wait, look; read, write and read again each of ``{path: value}``."""
     with ScrutinyClient().connect(host, port) as client:
         client.wait_device_ready(TIMEOUT)
         loaded = _loaded_firmware(client)
         device = _status(client).device if RELEASE < (0, 4) else client.get_device_info()
-        handle = client.watch(path)
-        client.wait_new_value_for_all()
-        before = handle.value
-        handle.value = value
-        handle.wait_update(TIMEOUT)
-        handle.wait_update(TIMEOUT)
         return {
             "release": scrutiny.__version__,
             "state": _status(client).device_comm_state.name,
@@ -50,12 +54,11 @@ def main(host: str, port: int, path: str, value: float) -> dict[str, Any]:
             "device_id": device.device_id,
             "display_name": device.display_name,
             "datalogging": device.supported_features.datalogging,
-            "datatype": handle.datatype.name,
-            "before": before,
-            "after": handle.value,
+            "values": {path: _read_and_write(client, path, value) for path, value in wanted.items()},
         }
 
 
 if __name__ == "__main__":
-    result = main(sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4]))
+    pairs = (argument.rsplit("=", 1) for argument in sys.argv[3:])
+    result = main(sys.argv[1], int(sys.argv[2]), {path: float(value) for path, value in pairs})
     sys.stdout.write(json.dumps(result) + "\n")

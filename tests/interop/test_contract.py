@@ -6,7 +6,14 @@ import threading
 import pytest
 
 from pytest_scrutiny.client.client import ScrutinyClient
-from pytest_scrutiny.errors import InvalidValueError, NameNotFoundError, TimeoutException
+from pytest_scrutiny.client.deadline import Deadline
+from pytest_scrutiny.errors import (
+    BadEnumError,
+    DeviceResetError,
+    InvalidValueError,
+    NameNotFoundError,
+    TimeoutException,
+)
 from pytest_scrutiny.fakeserver.profiles import FIRMWARE_ID, PLAIN
 from pytest_scrutiny.hil.device import Device
 from pytest_scrutiny.hil.journal import Journal
@@ -137,8 +144,13 @@ def test_a_uint64_keeps_every_bit(client: ScrutinyClient) -> None:
     assert journal.restore() == []
 
 
-def test_an_enum_has_names(client: ScrutinyClient) -> None:
+def test_an_enum_has_names(client: ScrutinyClient, bench: Bench) -> None:
     mode = Device(client)["/app/mode"]
+    if not dialect_of(bench.release).watch_has_enum:  # 0.1.0 to 0.2.2
+        assert mode.info.enum is None
+        with pytest.raises(BadEnumError, match=r"^/app/mode has no enum; use its number"):
+            mode.read_enum()
+        return
 
     assert mode.read_enum() == "IDLE"
     assert mode.info.enum is not None
@@ -192,9 +204,13 @@ def test_a_write_reaches_the_device_and_is_put_back(
     assert Device(client)[path].read() == original
 
 
-def test_an_enum_is_written_by_name(client: ScrutinyClient) -> None:
+def test_an_enum_is_written_by_name(client: ScrutinyClient, bench: Bench) -> None:
     journal = Journal()
     mode = Device(client, journal)["/app/mode"]
+    if not dialect_of(bench.release).watch_has_enum:  # 0.1.0 to 0.2.2
+        with pytest.raises(BadEnumError, match=r"^value 'RUN' does not fit /app/mode: it has no enum"):
+            mode.write("RUN")
+        return
 
     mode.write("RUN")
 
@@ -210,22 +226,6 @@ def test_what_does_not_fit_never_leaves_us(client: ScrutinyClient) -> None:
         speed.write(40000)
 
     assert speed.read() == -100
-
-
-def test_the_firmware_acts_on_a_write(client: ScrutinyClient) -> None:
-    journal = Journal()
-    device = Device(client, journal)
-
-    device["/alias/app/run"].write(True)
-
-    state = client.watch("/psu/state")
-    seen = 0
-    while state.update_counter == 0 or state.value_enum != "DONE_OK":
-        state.wait_update(TIMEOUT, previous_counter=seen)
-        seen = state.update_counter
-        assert seen < 1000, "the voltage never settled"
-    assert device["/alias/ios/psu_voltage"].read() == pytest.approx(5.0, abs=0.05)
-    assert journal.restore() == []
 
 
 def test_two_clients_see_the_same_device(client: ScrutinyClient, bench: Bench) -> None:
@@ -245,7 +245,8 @@ def test_two_clients_see_the_same_device(client: ScrutinyClient, bench: Bench) -
 
 def test_a_lost_device_comes_back_in_a_new_session(client: ScrutinyClient, bench: Bench) -> None:
     before = client.get_server_status().device_session_id
-    value = Device(client)["/psu/setpoint"]
+    device = Device(client)
+    value = device["/psu/setpoint"]
     value.read()
     handle = client.watch("/psu/setpoint")
     handle.wait_update(TIMEOUT)
@@ -268,20 +269,50 @@ def test_a_lost_device_comes_back_in_a_new_session(client: ScrutinyClient, bench
         after = wait_usable(client, other_than=before)
 
     assert after != before
+    with pytest.raises(DeviceResetError, match=r"^the device was reset: session "):
+        value.read()
+    assert device.wait_reset(TIMEOUT).after == after
     assert value.read() == 5.0
     handle.wait_update(TIMEOUT, previous_counter=count)
     assert handle.value == 5.0
 
 
 def test_a_reset_is_a_new_session_with_first_values(client: ScrutinyClient, bench: Bench) -> None:
-    before = client.get_server_status().device_session_id
-    speed = Device(client)["/motor/speed"]
+    device = Device(client)
+    before = device.session_id
+    speed = device["/motor/speed"]
     speed.write(77)
 
-    bench.reset()
+    with device.expect_reset(within=TIMEOUT) as reset:
+        bench.reset()
 
-    assert wait_usable(client, other_than=before) != before
+    assert reset.before == before
+    assert reset.after == device.session_id
+    assert reset.after not in (None, before)
     assert speed.read() == -100
+
+
+def test_whoever_watches_goes_on_after_a_reset(client: ScrutinyClient, bench: Bench) -> None:
+    before = wait_usable(client)
+    handles = [client.watch(path) for path in ("/app/uptime_ms", "/alias/psu/setpoint_mv", "/rpv/x1001")]
+    for handle in handles:
+        handle.wait_update(TIMEOUT, previous_counter=0)
+    assert {handle.session_id for handle in handles} == {before}
+
+    bench.reset()
+    after = wait_usable(client, other_than=before)
+    # They are subscribed again by themselves, one round trip after the status that told of the session.
+    client.session.wait_for(
+        lambda: not any(handle.is_dead for handle in handles), Deadline(TIMEOUT), "a handle stayed dead"
+    )
+
+    for handle in handles:
+        handle.wait_update(TIMEOUT, previous_counter=handle.update_counter + 1)
+        assert not handle.is_dead
+        assert handle.session_id == after
+        assert handle.status is ValueStatus.Valid
+    assert [handle.value for handle in handles[1:]] == [5000.0, 3.5]
+    assert client.watch("/app/uptime_ms") is handles[0]
 
 
 def test_a_feature_that_is_off_skips_the_tests_that_need_it(

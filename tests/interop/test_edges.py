@@ -1,0 +1,86 @@
+"""Every type of value at its limits, on every server: written, read back and found in memory, exactly."""
+
+import math
+import struct
+
+import pytest
+
+from pytest_scrutiny.fakeserver.memory import encode_value
+from pytest_scrutiny.hil.device import Device
+from pytest_scrutiny.model.values import EmbeddedDataType
+from tests.interop.profiles import EDGE_RPVS, EDGE_VARIABLES, EDGES
+
+each_datatype = pytest.mark.parametrize("datatype", EDGES, ids=[datatype.name for datatype in EDGES])
+
+
+def stored(datatype: EmbeddedDataType, value: bool | float) -> bool | float:
+    """Return what is left of a value in a variable of this type: only float32 rounds what we write."""
+    if datatype is EmbeddedDataType.float32:
+        return float(struct.unpack("<f", struct.pack("<f", value))[0])
+    return value
+
+
+def exactly(value: bool | float) -> tuple[object, ...]:
+    """Return what makes two values the same, sign of zero and all."""
+    return isinstance(value, bool), value, math.copysign(1, value)
+
+
+@each_datatype
+def test_a_variable_holds_every_limit_exactly(device: Device, datatype: EmbeddedDataType) -> None:
+    variable = EDGE_VARIABLES[datatype]
+    value = device[variable.path]
+    found, data = [], []
+
+    for edge in EDGES[datatype]:
+        value.write(edge)
+        found.append(exactly(value.read()))
+        data.append(device.memory.read(variable.address, datatype.get_size_bit() // 8))
+
+    assert data == [encode_value(datatype, edge) for edge in EDGES[datatype]]
+    assert found == [exactly(stored(datatype, edge)) for edge in EDGES[datatype]]
+
+
+@each_datatype
+def test_an_rpv_holds_every_limit_exactly(device: Device, datatype: EmbeddedDataType) -> None:
+    value = device[EDGE_RPVS[datatype].path]
+    found = []
+
+    for edge in EDGES[datatype]:
+        value.write(edge)
+        found.append(exactly(value.read()))
+
+    assert found == [exactly(stored(datatype, edge)) for edge in EDGES[datatype]]
+
+
+@pytest.mark.parametrize(
+    "datatype", [EmbeddedDataType.float32, EmbeddedDataType.float64], ids=lambda t: t.name
+)
+def test_what_no_server_takes_is_read_all_the_same(device: Device, datatype: EmbeddedDataType) -> None:
+    """NaN and the infinities cannot be written through a server; a firmware computes them."""
+    variable = EDGE_VARIABLES[datatype]
+    value = device[variable.path]
+    value.read()
+    found = []
+
+    for number in (math.nan, math.inf, -math.inf):
+        with pytest.raises(ValueError, match=f"does not fit {variable.path}: expected a finite number"):
+            value.write(number)
+        device.memory.write(variable.address, encode_value(datatype, number))
+        found.append(value.read())
+
+    assert math.isnan(found[0])
+    assert found[1:] == [math.inf, -math.inf]
+
+
+@each_datatype
+def test_one_more_than_fits_never_leaves_us(device: Device, datatype: EmbeddedDataType) -> None:
+    limits = datatype.limits()
+    low, high = (0, 1) if limits is None else limits
+    value = device[EDGE_VARIABLES[datatype].path]
+    before = value.read()
+
+    for beyond in (low - 1, high + 1) if isinstance(high, int) else (math.nextafter(high, math.inf), 10**400):
+        with pytest.raises(ValueError, match="does not fit"):
+            value.write(beyond)
+
+    assert value.read() == before
