@@ -282,6 +282,16 @@ def test_a_firmware_description_that_is_asked_for_must_be_installed(ready: Serve
     assert client.now == 1000
 
 
+def test_a_session_that_lasts_only_a_moment_is_not_ready(ready: ServerInfo) -> None:
+    """A real server says ready at the end of a load that took too long, and loses the device right after."""
+    assert ready.device is not None
+    moment, lasting = (attrs.evolve(ready, device_session_id=f"{n}session{n * 24}") for n in ("b", "c"))
+    gone = away(ready, device_link=UDP)
+    client = ScriptedClient(gone, gone, gone, gone, moment, gone, gone, lasting)
+
+    assert pass_gate(client) is lasting
+
+
 def test_sessions_that_come_and_go_over_several_waits_are_a_diagnosis_too(ready: ServerInfo) -> None:
     """A real server makes a new one every 6 s, so that a wait of 10 s sees one of them at times."""
     assert ready.device is not None
@@ -469,7 +479,7 @@ def test_what_takes_longer_than_a_second_is_told(ready: ServerInfo) -> None:
     assert told.lines == [
         f"{WAITING} link operational; expected handshake, but no device answers: {UDP_TEXT}, Disconnected",
         f"{WAITING} handshake; expected device ready, but {CONNECTING}",
-        "device ready after 3.0 s",
+        "device ready after 3.2 s",  # the last 0.2 to see whether its session lasts
     ]
 
 
