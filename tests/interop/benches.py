@@ -88,9 +88,9 @@ class FakeBench:
     def __init__(self, release: str, _home: Path) -> None:
         self.name = f"fake-{release}"
         self.release = release
-        # A real server gives a silent device up after 1 s; here nobody learns from waiting that long.
+        # A real server reads every 10 ms and gives a silent device up after 1 s; nobody learns from waiting.
         self._server = FakeServer(
-            release, device=SimulatedDevice(CONTRACT), timing=Timing(response_timeout=0.25)
+            release, device=SimulatedDevice(CONTRACT), timing=Timing(poll=0.002, response_timeout=0.25)
         ).start()
         self.port = self._server.port
 

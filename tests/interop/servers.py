@@ -112,17 +112,19 @@ def _run(release: str, *command: str) -> None:
         )
 
 
-def build_all(releases: Sequence[str]) -> list[str]:
-    """Build the environments of these releases, several at once; return a text for each that failed."""
-    failures = []
+def build_all(releases: Sequence[str]) -> None:
+    """Build the environments of these releases, several at once.
+
+    :raises BuildError: for the first that cannot be built; no other is begun then.
+    """
     with ThreadPoolExecutor(_BUILDERS) as pool:
-        jobs = [(release, pool.submit(environment, release)) for release in releases]
-        for release, job in jobs:
-            try:
+        jobs = [pool.submit(environment, release) for release in releases]
+        try:
+            for job in jobs:
                 job.result()
-            except (BuildError, OSError) as exc:  # FileLock's Timeout is an OSError
-                failures.append(f"{release}: {exc}")
-    return failures
+        except BuildError:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 class EmulatedServer:
@@ -218,12 +220,13 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="of every release, not only one a generation")
     start = monotonic()
     releases = RELEASES if parser.parse_args().all else GENERATIONS
-    failures = build_all(releases)
-    for failure in failures:
-        sys.stderr.write(f"{failure}\n\n")
-    built = len(releases) - len(failures)
-    sys.stdout.write(f"{built} of {len(releases)} released servers are there ({monotonic() - start:.0f} s)\n")
-    return 1 if failures else 0
+    try:
+        build_all(releases)
+    except BuildError as exc:
+        sys.stderr.write(f"{exc}\n")
+        return 1
+    sys.stdout.write(f"the servers of {len(releases)} releases are there ({monotonic() - start:.0f} s)\n")
+    return 0
 
 
 if __name__ == "__main__":

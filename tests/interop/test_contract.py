@@ -201,7 +201,7 @@ def test_a_write_reaches_the_device_and_is_put_back(
 
     assert device[path].read() == pytest.approx(value)
     assert journal.restore() == []
-    assert Device(client)[path].read() == original
+    assert device[path].read() == original
 
 
 def test_an_enum_is_written_by_name(client: ScrutinyClient, bench: Bench) -> None:
