@@ -85,7 +85,7 @@ class WatchableHandle:
     @property
     def status(self) -> ValueStatus:
         """Whether there is a value and, if not, why."""
-        with self._session.changed:
+        with self._session.lock:
             return self._latest().status
 
     @property
@@ -95,7 +95,7 @@ class WatchableHandle:
 
     def snapshot(self) -> Sample:
         """Return the latest sample; its status says whether the value is of use."""
-        with self._session.changed:
+        with self._session.lock:
             return self._latest()
 
     @property
@@ -203,7 +203,7 @@ class WatchableHandle:
         )
 
     def fresh(self, number: int) -> list[TimedSample]:
-        """Return what ``wait_samples`` would, without waiting; called with ``changed`` held.
+        """Return what ``wait_samples`` would, without waiting; called with the lock held.
 
         :raises InvalidValueError: if no update can come any more.
         """
@@ -217,12 +217,12 @@ class WatchableHandle:
 
     def fresh_samples(self, number: int) -> list[Sample]:
         """Return the samples from ``number`` on, without the server's echoes; none if the session ended."""
-        with self._session.changed:
+        with self._session.lock:
             return [] if self._death is not None else [timed.sample for timed in self.fresh(number)]
 
     def samples(self, number: int = 0) -> list[Sample]:
         """Return the updates of the present session from ``number`` on that are still kept, oldest first."""
-        with self._session.changed:
+        with self._session.lock:
             first = max(number, self.history.dropped, self._born)
             return [self._sample(n) for n in range(first, self.history.total)]
 
@@ -238,7 +238,7 @@ class WatchableHandle:
         return not self._is_written or number > self.history.written
 
     def note_write(self, server_time_us: float | None) -> None:
-        """Note that a write to the same place was completed; called with ``changed`` held."""
+        """Note that a write to the same place was completed; called with the lock held."""
         self._is_written = True
         self._written_us = server_time_us
         self.history.written = self.history.total
@@ -265,7 +265,7 @@ class WatchableHandle:
         return sample
 
     def _is_over(self) -> bool:
-        """Raise if no update can come any more, else return False; called with ``changed`` held.
+        """Raise if no update can come any more, else return False; called with the lock held.
 
         That the connection is gone is for ``wait_for`` to raise: its error says why.
         """
@@ -274,11 +274,11 @@ class WatchableHandle:
         return False
 
     def die(self, reason: ValueStatus) -> None:
-        """Note that no update can come at present; called with ``changed`` held."""
+        """Note that no update can come at present; called with the lock held."""
         self._death = reason
 
     def live(self, info: WatchableInfo, session_id: str | None) -> None:
-        """Note that the path was subscribed; called with ``changed`` held."""
+        """Note that the path was subscribed; called with the lock held."""
         self.info = info
         self.session_id = session_id
         self._death = None

@@ -23,7 +23,7 @@ _NUMBERS = (float, int, bool)
 
 
 class History:
-    """The updates of one subscription; all methods are called with the session's ``changed`` held.
+    """The updates of one subscription; all methods are called with the session's lock held.
 
     :ivar arrived_us: our monotonic clock in microseconds when the latest came; None before the first.
     :ivar dropped: how many old updates are gone.

@@ -148,7 +148,7 @@ class WatchableListDownloadRequest:
         return "" if failure is None else str(failure)
 
     def _take_page(self, message: Fields) -> bool:
-        """Take a page; called on the reader thread with ``changed`` held."""
+        """Take a page; called on the reader thread with the lock held."""
         is_direct = self._callback is None and not self._globs
         part = self._content if is_direct else WatchableListContentPart()
         is_last = self._reader.read(message, part)

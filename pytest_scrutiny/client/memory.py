@@ -44,7 +44,7 @@ SMALLEST_BUFFER = 32
 class MemoryBoard:
     """The memory accesses under way on one connection.
 
-    :param on_write: called after each write, on the reader thread with ``changed`` held.
+    :param on_write: called after each write, on the reader thread with the lock held.
     """
 
     def __init__(self, session: Session, on_write: Completed = lambda *_: None) -> None:

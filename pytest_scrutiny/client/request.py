@@ -23,7 +23,7 @@ class Request(Generic[T]):
 
     :ivar result: what ``digest`` made of the reply; None until then.
     :ivar error: why there is no result.
-    :param refused: called instead of ``digest`` when the server refuses; both with ``changed`` held.
+    :param refused: called instead of ``digest`` when the server refuses; both with the lock held.
     """
 
     __slots__ = ("_digest", "_refused", "command", "error", "is_done", "result")
@@ -39,7 +39,7 @@ class Request(Generic[T]):
         self.is_done = False
 
     def finish(self, message: Message) -> None:
-        """Take a reply; called on the reader thread with ``changed`` held."""
+        """Take a reply; called on the reader thread with the lock held."""
         try:
             if message["cmd"] == "error":
                 self.error = refusal(self.command, message)

@@ -1,12 +1,12 @@
 """One connection: its socket, its reader thread, the requests under way and whoever waits.
 
-Rule 1: one Condition, ``changed``, guards all state. ``wait_for`` is the only place where anybody waits.
-Rule 2: the caller's thread writes its own request. The reader never blocks to send: what it owes goes to
-    the outbox, which is emptied by whoever holds the send lock, or by the reader once the lock is free.
-Rule 3: nothing is sent while ``changed`` is held; ``changed`` may be taken while the send lock is held.
-Rule 4: the reader handles messages in the order of the wire, each under ``changed``, replies included: an
+Rule 1: one lock guards all state. ``wait_for`` is the only place where anybody waits: each time at a lock of
+    its own, which the next change opens. (That is a Condition without its Python code: a Ctrl-C inside that
+    leaves the lock taken for ever.)
+Rule 2: nothing is sent while the lock is held; it may be taken while the outbox sends.
+Rule 3: the reader handles messages in the order of the wire, each with the lock held, replies included: an
     update behind its own subscription finds it in place.
-Rule 5: the reader's receive timeout is the one timer. It asks for a status every IDLE_POLL seconds, every
+Rule 4: the reader's receive timeout is the one timer. It asks for a status every IDLE_POLL seconds, every
     IMPATIENT_POLL while somebody waits for one: servers push only some changes.
 
 PYTEST_DONT_REWRITE
@@ -17,12 +17,12 @@ import logging
 import socket
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
 from typing import Any, TypeVar
 
 from pytest_scrutiny.client.deadline import Deadline
+from pytest_scrutiny.client.outbox import Outbox
 from pytest_scrutiny.client.request import Message, Request
 from pytest_scrutiny.client.transport import Link
 from pytest_scrutiny.errors import ConnectionError, TimeoutException
@@ -63,16 +63,14 @@ class Session:
         self.is_server_delayed = True
         self._is_abandoned = False
         self.lock = threading.Lock()
-        self.changed = threading.Condition(self.lock)
+        self._waiting: set[threading.Lock] = set()
         self.handlers: dict[str, Handler] = {}
         self.close_callbacks: list[Callable[[], None]] = []
         self._requests: dict[int, Request[Any]] = {}
         self._fault: ConnectionError | None = None
-        self._waiting = 0
         self._impatient = 0
         self._next_poll = monotonic() + IDLE_POLL
-        self._send_lock = threading.Lock()
-        self._outbox: deque[bytes] = deque()
+        self._outbox = Outbox(self._writer, self._fail)
         self._thread = threading.Thread(target=self._run, name="scrutiny-reader", daemon=True)
 
     def start(self) -> None:
@@ -82,24 +80,32 @@ class Session:
     # Waiting
 
     def wait_for(self, predicate: Callable[[], T | None], deadline: Deadline, what: str) -> T:
-        """Return the first true value of ``predicate``, which is called with ``changed`` held.
+        """Return the first true value of ``predicate``, which is called with the lock held.
 
         :param what: what did not happen, for the timeout's text.
         :raises TimeoutException: when the deadline passes first.
         :raises ConnectionError: as soon as the connection is gone.
         """
-        with self.changed:
-            while not (result := predicate()):
+        while True:
+            with self.lock:
+                result = predicate()
+                if result:
+                    return result
                 self._check_open()
                 remaining = deadline.remaining()
                 if remaining <= 0:
                     raise TimeoutException(f"{what} within {deadline.timeout:g} s")
-                self._waiting += 1
-                try:
-                    self.changed.wait(min(remaining, _LONGEST_SLICE))
-                finally:
-                    self._waiting -= 1
-            return result
+                change = threading.Lock()
+                change.acquire()
+                self._waiting.add(change)  # until the next change: what ends sooner leaves it there
+            change.acquire(True, min(remaining, _LONGEST_SLICE))
+
+    def wake_all(self) -> None:
+        """Let everybody who waits look again; called with the lock held."""
+        assert self.lock.locked()
+        waiting, self._waiting = self._waiting, set()
+        for change in waiting:
+            change.release()
 
     @contextlib.contextmanager
     def impatience(self) -> Iterator[None]:
@@ -107,12 +113,12 @@ class Session:
 
         It takes effect with the reader's next message, so ask for a status after entering.
         """
-        with self.changed:
+        with self.lock:
             self._impatient += 1
         try:
             yield
         finally:
-            with self.changed:
+            with self.lock:
                 self._impatient -= 1
 
     @property
@@ -122,7 +128,7 @@ class Session:
 
     def check_open(self) -> None:
         """Raise ConnectionError if the connection is gone."""
-        with self.changed:
+        with self.lock:
             self._check_open()
 
     def _check_open(self) -> None:
@@ -160,12 +166,12 @@ class Session:
         self, request: Request[Any], fields: Mapping[str, object] | None, deadline: Deadline
     ) -> int:
         """Send a request and return its id, for ``forget``."""
-        with self.changed:
+        with self.lock:
             self._check_open()
             request_id, data = self._connection.encode_request(request.command, fields)
             self._requests[request_id] = request
         try:
-            self._send(data, deadline)
+            self._outbox.send(data, deadline)
         except BaseException:
             self.forget(request_id)
             raise
@@ -173,7 +179,7 @@ class Session:
 
     def forget(self, request_id: int) -> None:
         """Stop expecting a reply; one that still comes is ignored."""
-        with self.changed:
+        with self.lock:
             self._requests.pop(request_id, None)
 
     def expect(self, request_id: int, request: Request[Any]) -> None:
@@ -181,64 +187,11 @@ class Session:
         self._requests[request_id] = request
 
     def post_request(self, request: Request[Any], fields: Mapping[str, object] | None = None) -> None:
-        """Queue a request of the reader's own; called on the reader thread with ``changed`` held."""
+        """Queue a request of the reader's own; called on the reader thread with the lock held."""
         assert self.lock.locked()
         request_id, data = self._connection.encode_request(request.command, fields)
         self._requests[request_id] = request
-        self._outbox.append(data)
-
-    # Sending
-
-    def _send(self, data: bytes, deadline: Deadline) -> None:
-        if not self._send_lock.acquire(timeout=deadline.remaining()):
-            raise TimeoutException(
-                f"another thread's request blocked the connection for {deadline.timeout:g} s: "
-                "the server takes no data; check that it is alive"
-            )
-        try:
-            # What is in the outbox may be the rest of a half-sent message, so it goes first.
-            while self._outbox:
-                self._send_all(self._outbox[0], deadline)
-                self._outbox.popleft()
-            self._send_all(data, deadline)
-        finally:
-            self._send_lock.release()
-        self._flush_outbox()
-
-    def _send_all(self, data: bytes, deadline: Deadline) -> None:
-        try:
-            self._writer.settimeout(max(deadline.remaining(), 0.001))
-            self._writer.sendall(data)
-        except TimeoutError as exc:
-            fault = ConnectionError(
-                f"the server took no data for {deadline.timeout:g} s, so the connection was closed "
-                "(part of a message was sent); check that the server is alive"
-            )
-            self._fail(fault)
-            raise fault from exc
-        except OSError as exc:
-            fault = ConnectionError(f"the connection to the server was lost ({exc})")
-            self._fail(fault)
-            raise fault from exc
-        except BaseException:  # Ctrl-C: nobody knows how much was sent, and half a message spoils the next
-            self._fail(ConnectionError("the connection was closed: sending a message was interrupted"))
-            raise
-
-    def _flush_outbox(self) -> None:
-        """Send what can be sent without blocking; if another thread is sending, it will do it."""
-        while self._outbox and self._send_lock.acquire(blocking=False):
-            try:
-                self._writer.settimeout(0)
-                while self._outbox:
-                    sent = self._writer.send(self._outbox[0])
-                    if sent < len(self._outbox[0]):
-                        self._outbox[0] = self._outbox[0][sent:]
-                        return
-                    self._outbox.popleft()
-            except (BlockingIOError, OSError):
-                return  # the reader tries again at its next turn, or finds the connection lost
-            finally:
-                self._send_lock.release()
+        self._outbox.put(data)
 
     # Reading
 
@@ -291,21 +244,20 @@ class Session:
                 self._reader.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
 
     def _digest(self, data: bytes | memoryview) -> None:
-        with self.changed:
+        with self.lock:
             self._connection.receive_data(data)
         for message in self._connection.messages():
             if self._on_message is not None:
                 self._tell(message)
-            with self.changed:
+            with self.lock:
                 self._handle(message)
                 if self._waiting:
-                    self.changed.notify_all()
-        with self.changed:
+                    self.wake_all()
+        with self.lock:
             owed = self._connection.data_to_send()
             if owed:
-                self._outbox.append(owed)
-        if self._outbox:
-            self._flush_outbox()
+                self._outbox.put(owed)
+        self._outbox.flush()
 
     def _handle(self, message: Message) -> None:
         handler = self.handlers.get(message["cmd"])
@@ -330,15 +282,15 @@ class Session:
             logger.exception("! a message callback failed")
 
     def status_came(self) -> None:
-        """Restart the status timer; called on the reader thread with ``changed`` held."""
+        """Restart the status timer; called on the reader thread with the lock held."""
         self._next_poll = monotonic() + (IMPATIENT_POLL if self._impatient else IDLE_POLL)
 
     def _poll(self) -> None:
-        with self.changed:
+        with self.lock:
             # No answer yet to the last one: a server that hangs must not find a heap of them.
             self._next_poll = monotonic() + IDLE_POLL
             self.post_request(Request(GET_STATUS, lambda _: None))
-        self._flush_outbox()
+        self._outbox.flush()
 
     # Closing
 
@@ -359,21 +311,16 @@ class Session:
 
     def _fail(self, fault: ConnectionError) -> None:
         """Record why the connection ended, wake everybody, end the reader; the first call counts."""
-        with self.changed:
+        with self.lock:
             if self._fault is not None:
                 return
             self._fault = fault
             farewell = self._connection.encode_close()
             for callback in self.close_callbacks:
                 callback()
-            self.changed.notify_all()
+            self.wake_all()
         logger.debug("= closed: %s", fault)
         with contextlib.suppress(OSError):
-            if farewell and self._send_lock.acquire(blocking=False):
-                try:
-                    self._writer.settimeout(0)
-                    self._writer.send(farewell)
-                finally:
-                    self._send_lock.release()
+            self._outbox.say_farewell(farewell)
         with contextlib.suppress(OSError):
             self._writer.shutdown(socket.SHUT_RDWR)

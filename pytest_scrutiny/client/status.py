@@ -51,7 +51,7 @@ class StatusBoard:
     :ivar latest: the last one published; None before the first.
     :ivar published: how many were published.
     :ivar session_ids: the device sessions that were reported, oldest first; some too short to be published.
-    :ivar on_report: called with every report on the reader thread, with ``changed`` held.
+    :ivar on_report: called with every report on the reader thread, with the lock held.
     """
 
     def __init__(self, session: Session) -> None:
@@ -83,7 +83,7 @@ class StatusBoard:
         return self._report is not None and self._report.is_whole
 
     def since(self, published: int, report: int = 0) -> list[tuple[int, ServerInfo]]:
-        """Return ``(how many were published by then, status)``, oldest first; called with ``changed`` held.
+        """Return ``(how many were published by then, status)``, oldest first; called with the lock held.
 
         :param published: leave out the first so many.
         :param report: leave out what was reported before this report's number.

@@ -59,7 +59,7 @@ class TokenInbox(Generic[C]):
             )
         finally:
             self._session.forget(request_id)
-            with self._session.changed:
+            with self._session.lock:
                 completions = self._ours.pop(request.result or "", {})
         if request.error is not None:
             raise request.error
@@ -70,7 +70,7 @@ class TokenInbox(Generic[C]):
         return request.is_done and all(place in self._ours[request.result or ""] for place in range(count))
 
     def put(self, token: str, completion: C, place: int = 0) -> None:
-        """Take a completion; called with ``changed`` held."""
+        """Take a completion; called with the lock held."""
         if token in self._ours:
             self._ours[token][place] = completion
             return

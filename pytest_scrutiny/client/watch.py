@@ -58,11 +58,11 @@ class WatchBoard:
 
     def watch(self, paths: list[str], deadline: Deadline) -> list[WatchableHandle]:
         """Return handles for the paths, in their order; those already watched are the same as before."""
-        with self._session.changed:
+        with self._session.lock:
             new = [path for path in dict.fromkeys(paths) if not self._is_live(path)]
         if new:
             self._session.request(SUBSCRIBE, encode_subscribe(new), self._install, deadline)
-        with self._session.changed:
+        with self._session.lock:
             handles = [self._by_path[path] for path in paths if path in self._by_path]
         if len(handles) < len(paths):
             raise RemoteProtocolError(
@@ -81,12 +81,12 @@ class WatchBoard:
 
     def unwatch(self, paths: list[str], deadline: Deadline) -> None:
         """Stop watching, with one request; what is not watched is left alone."""
-        with self._session.changed:
+        with self._session.lock:
             live = [path for path in paths if self._is_live(path)]
             self._kill(
                 ValueStatus.NotWatched, [self._by_path.pop(path) for path in paths if path in self._by_path]
             )
-            self._session.changed.notify_all()
+            self._session.wake_all()
         if live:  # to unsubscribe what is not subscribed is an "Internal error" on 0.12 and 0.13 (observed)
             self._session.request(UNSUBSCRIBE, encode_unsubscribe(live), lambda _: True, deadline)
 
@@ -121,7 +121,7 @@ class WatchBoard:
 
     def watched(self) -> list[str]:
         """Return the paths that are watched."""
-        with self._session.changed:
+        with self._session.lock:
             return list(self._by_path)
 
     def _install(self, message: Fields) -> bool:
@@ -160,7 +160,7 @@ class WatchBoard:
                 handle.note_write(server_time_us)
 
     def notice_report(self, report: StatusReport) -> None:
-        """End the handles that a status report ends, and revive them; called with ``changed`` held."""
+        """End the handles that a status report ends, and revive them; called with the lock held."""
         if report.session_id != self._device_session:
             self._kill(ValueStatus.DeviceGone, self._by_path.values())
         elif report.sfd_firmware_id != self._firmware_id:

@@ -43,7 +43,7 @@ Completed: TypeAlias = Callable[[str | None, float | None], None]
 class WriteBoard:
     """The writes under way on one connection.
 
-    :ivar on_completion: called after each that succeeded, on the reader thread with ``changed`` held.
+    :ivar on_completion: called after each that succeeded, on the reader thread with the lock held.
     """
 
     def __init__(self, session: Session) -> None:

@@ -1,4 +1,7 @@
+import contextlib
+import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 
@@ -285,3 +288,43 @@ def test_values_no_server_takes_are_refused_before_the_wire(bench: Bench) -> Non
     bench.peer.reply(bench.peer.next_request("echo"), payload="fine")
 
     assert asked.result() == "fine"
+
+
+# Ctrl-C
+
+
+class _Interrupted(Exception):
+    """What a signal's handler raises, like the KeyboardInterrupt of Ctrl-C."""
+
+
+def _answer_for_ever(bench: Bench) -> None:
+    with contextlib.suppress(AssertionError, OSError):  # until the client is gone
+        while True:
+            request = bench.peer.next_request("echo")
+            bench.peer.reply(request, payload=request["payload"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no interval timers on Windows")
+def test_ctrl_c_at_any_moment_breaks_nothing(bench: Bench) -> None:
+    """Wherever a request is interrupted, half sent or with a lock in its hands, the next one works."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise _Interrupted
+
+    bench.call(_answer_for_ever, bench)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    interrupted = 0
+    try:
+        for attempt in range(400):
+            with contextlib.suppress(_Interrupted):
+                signal.setitimer(signal.ITIMER_REAL, (1 + attempt % 100) * 5e-6)
+                interrupted += 1
+                ask(bench, "x" * (attempt % 7) * 1000)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                interrupted -= 1
+            assert ask(bench, f"after {attempt}") == f"after {attempt}"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+    assert interrupted > 50
