@@ -1,6 +1,7 @@
 """The rules of the house that a linter does not know. Imports between floors are import-linter's job."""
 
 import ast
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -143,3 +144,15 @@ def test_every_public_name_begins_with_scrutiny(pytester: pytest.Pytester, flag:
 
     assert ours
     assert [line for line in ours if not line.startswith(prefixes)] == []
+
+
+# What is installed
+
+
+def test_what_is_installed_says_that_it_is_typed() -> None:
+    """Without the file a type checker takes every name of ours for Any."""
+    files = importlib.metadata.files("pytest-scrutiny") or []
+    is_editable = not any(file.match("pytest_scrutiny/__init__.py") for file in files)
+
+    assert is_editable or any(file.match("pytest_scrutiny/py.typed") for file in files)
+    assert (PACKAGE / "py.typed").exists()

@@ -14,7 +14,8 @@ from time import monotonic
 from typing import Protocol
 
 from pytest_scrutiny.client.deadline import Deadline
-from pytest_scrutiny.client.handle import TimedSample, WatchableHandle
+from pytest_scrutiny.client.feed import TimedSample
+from pytest_scrutiny.client.handle import WatchableHandle
 from pytest_scrutiny.client.request import Message, Request
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.write import WriteBoard

@@ -8,7 +8,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
-from pytest_scrutiny.client.handle import WatchableHandle, enum_name, usable_value
+from pytest_scrutiny.client.feed import usable_value
+from pytest_scrutiny.client.handle import WatchableHandle, enum_name
 from pytest_scrutiny.client.write import check_value
 from pytest_scrutiny.errors import (
     ConnectionError,

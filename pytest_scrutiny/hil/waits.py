@@ -1,7 +1,7 @@
 """Waiting for a value, and watching that it keeps what was promised.
 
 Rule 1: every update the server sent is looked at, also two in one packet; the server's own echo of a write is
-    not one (client/handle.py, Rule 3).
+    not one (client/feed.py, Rule 3).
 Rule 2: times between samples are the server's clock where it has one, so that a late packet does not count
     as a long pause.
 Rule 3: what may not happen (``never``) is checked whenever this thread waits for anything of the device, so a
@@ -13,7 +13,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Self
 
 from pytest_scrutiny.client.deadline import Deadline
-from pytest_scrutiny.client.handle import TimedSample, WatchableHandle
+from pytest_scrutiny.client.feed import TimedSample
+from pytest_scrutiny.client.handle import WatchableHandle
 from pytest_scrutiny.errors import TimeoutException, UnmetExpectation
 from pytest_scrutiny.hil.matchers import Matcher
 from pytest_scrutiny.hil.story import tell_device, tell_values, tell_writes

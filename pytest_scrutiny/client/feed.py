@@ -1,0 +1,189 @@
+"""What a subscription brings, from session to session of its device.
+
+Rule 1: a feed belongs to a path and outlives the device's session. While there is no session (or no SFD for a
+    variable) it is dead, with the reason as its status; once its path is subscribed again it lives on.
+Rule 2: no value of an earlier session is ever given as current.
+Rule 3: after a write the server itself reports the written value, without having read it from the device
+    (0.3.0 to 0.16.0, server/device/submodules/memory_writer.py). A fresh sample is one that the device gave
+    after the write: its server time is later than the write's completion; on servers without a clock (0.1
+    to 0.3) it is the second after it.
+
+PYTEST_DONT_REWRITE
+"""
+
+from time import monotonic
+from typing import NamedTuple
+
+import attrs
+
+from pytest_scrutiny.client.deadline import Deadline
+from pytest_scrutiny.client.history import History
+from pytest_scrutiny.client.session import Session
+from pytest_scrutiny.errors import InvalidValueError, TimeoutException
+from pytest_scrutiny.model.values import EmbeddedDataType, ValueStatus, WatchableType
+from pytest_scrutiny.model.watch import AliasDetails, Sample, WatchableInfo
+
+
+class TimedSample(NamedTuple):
+    """A sample, its place in the history, and when it was taken.
+
+    :ivar time_us: microseconds of the server's clock, or of ours if it has none: to compare, not to show.
+    """
+
+    number: int
+    time_us: float
+    sample: Sample
+
+
+class Feed:
+    """The updates of one path.
+
+    :ivar info: what the server told about it, when it was last subscribed.
+    :ivar history: the updates that came, of all sessions.
+    :ivar session_id: the device session it lives in, or lived in last.
+    """
+
+    def __init__(self, info: WatchableInfo, session: Session) -> None:
+        self.info = info
+        self.history = History()
+        self.session_id: str | None = None
+        self._session = session
+        self._death: ValueStatus | None = None
+        self._born = 0  # updates before this one are of an earlier session
+        self._is_written = False
+        self._written_us: float | None = None
+        self._is_bool = isinstance(info.datatype, EmbeddedDataType) and info.datatype.is_bool()
+
+    # For whoever waits
+
+    def read_fresh(self, deadline: Deadline) -> Sample:
+        """Return a sample that came after this call and that the device gave after the last write (Rule 3).
+
+        :raises TimeoutException: if none comes in time.
+        :raises InvalidValueError: as soon as the device's session ends.
+        :raises ConnectionError: as soon as the connection is gone.
+        """
+        start = self.history.total
+
+        def find() -> Sample | None:
+            self._is_over()
+            for number in range(max(start, self.history.dropped), self.history.total):
+                if self._is_after_writes(number):
+                    return self._sample(number)
+            return None
+
+        try:
+            return self._session.wait_for(find, deadline, f"no fresh value of {self.info.path} came")
+        except TimeoutException as exc:
+            came = self.history.total - start
+            raise TimeoutException(
+                f"{exc} ({came} updates came in that time); expected one every 10 to 50 ms. "
+                "Check that the device still answers and how many values are watched."
+            ) from exc
+
+    def wait_samples(self, number: int, deadline: Deadline) -> list[TimedSample]:
+        """Return what came from update ``number`` on, at least one sample, oldest first.
+
+        The server's own echo of a write is left out (Rule 3), and so is what the history dropped already.
+
+        :raises TimeoutException: if nothing comes in time.
+        :raises InvalidValueError: as soon as the device's session ends.
+        :raises ConnectionError: as soon as the connection is gone.
+        """
+        return self._session.wait_for(
+            lambda: self.fresh(number), deadline, f"no update of {self.info.path} came"
+        )
+
+    def fresh(self, number: int) -> list[TimedSample]:
+        """Return what ``wait_samples`` would, without waiting; called with the lock held.
+
+        :raises InvalidValueError: if no update can come any more.
+        """
+        self._is_over()
+        first = max(number, self.history.dropped, self._born)
+        return [
+            TimedSample(n, self.history.time_us(n), self._sample(n))
+            for n in range(first, self.history.total)
+            if self._is_after_writes(n)
+        ]
+
+    def fresh_samples(self, number: int) -> list[Sample]:
+        """Return the samples from ``number`` on, without the server's echoes; none if the session ended."""
+        with self._session.lock:
+            return [] if self._death is not None else [timed.sample for timed in self.fresh(number)]
+
+    def samples(self, number: int = 0) -> list[Sample]:
+        """Return the updates of the present session from ``number`` on that are still kept, oldest first."""
+        with self._session.lock:
+            first = max(number, self.history.dropped, self._born)
+            return [self._sample(n) for n in range(first, self.history.total)]
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the latest update came; None if none has come."""
+        arrived_us = self.history.arrived_us
+        return None if arrived_us is None else monotonic() - arrived_us / 1e6
+
+    def _latest(self) -> Sample:
+        if self._death is not None:
+            return Sample(None, self._death, None)
+        if self.history.total == self._born:
+            return Sample(None, ValueStatus.NeverSet, None)
+        return self._sample(self.history.total - 1)
+
+    def _sample(self, number: int) -> Sample:
+        sample = self.history.sample(number)
+        if type(sample.value) is float and self._is_bool:
+            # Servers up to 0.5.2 at least send 0.0 and 1.0 for an alias of a bool (observed).
+            return attrs.evolve(sample, value=sample.value != 0)
+        return sample
+
+    def _is_after_writes(self, number: int) -> bool:
+        if self._written_us is not None:
+            return self.history.time_us(number) > self._written_us
+        return not self._is_written or number > self.history.written
+
+    def _is_over(self) -> bool:
+        """Raise if no update can come any more, else return False; called with the lock held.
+
+        That the connection is gone is for ``wait_for`` to raise: its error says why.
+        """
+        if self._death is not None and self._death is not ValueStatus.ServerGone:
+            raise InvalidValueError(f"{self.info.path} has no value: {self._death.reason}")
+        return False
+
+    # For the reader; all of these are called with the lock held
+
+    @property
+    def place(self) -> str | None:
+        """The path of what is read and written: an alias' target; None where the server does not tell it."""
+        if self.info.type is not WatchableType.Alias:
+            return self.info.path
+        return self.info.details.target if isinstance(self.info.details, AliasDetails) else None
+
+    def note_write(self, server_time_us: float | None) -> None:
+        """Note that a write to the same place was completed."""
+        self._is_written = True
+        self._written_us = server_time_us
+        self.history.written = self.history.total
+
+    def die(self, reason: ValueStatus) -> None:
+        """Note that no update can come at present."""
+        self._death = reason
+
+    def live(self, info: WatchableInfo, session_id: str | None) -> None:
+        """Note that the path was subscribed."""
+        self.info = info
+        self.session_id = session_id
+        self._death = None
+        self._born = self.history.total
+
+
+def usable_value(path: str, sample: Sample) -> bool | float:
+    """Return the sample's value.
+
+    :raises InvalidValueError: if it has none, with the reason.
+    """
+    if sample.value is None:
+        raise InvalidValueError(f"{path} has no value: {sample.status.reason}")
+    return sample.value
