@@ -15,9 +15,10 @@ from pytest_scrutiny.client.probe import ProbeCommands
 from pytest_scrutiny.client.request import Message
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.status import StatusBoard, StatusCommands
+from pytest_scrutiny.client.subscriptions import WatchBoard
 from pytest_scrutiny.client.transport import TRANSPORTS, Transport, open_link
-from pytest_scrutiny.client.watch import WatchBoard, WatchCommands
-from pytest_scrutiny.client.write import WriteBoard
+from pytest_scrutiny.client.watch import WatchCommands
+from pytest_scrutiny.client.write import WriteBoard, WriteCommands
 from pytest_scrutiny.errors import ConnectionError, ConnectTimeout, TimeoutException
 from pytest_scrutiny.model.status import ServerInfo, ServerState
 from pytest_scrutiny.protocol.fields import Fields
@@ -25,7 +26,9 @@ from pytest_scrutiny.protocol.fields import Fields
 MessageCallback = Callable[["ScrutinyClient", Message], None]
 
 
-class ScrutinyClient(StatusCommands, WatchCommands, ListingCommands, MemoryCommands, ProbeCommands):
+class ScrutinyClient(
+    StatusCommands, WatchCommands, WriteCommands, ListingCommands, MemoryCommands, ProbeCommands
+):
     """A client of a Scrutiny server of any release; it can connect again after a disconnect.
 
     Its methods may be called from any thread; connect and disconnect from one at a time.
@@ -44,7 +47,7 @@ class ScrutinyClient(StatusCommands, WatchCommands, ListingCommands, MemoryComma
         timeout: float = 4.0,
         write_timeout: float = 5.0,
     ) -> None:
-        self.name = name
+        self.name = name or ""
         self.timeout = check_timeout(timeout)
         self.write_timeout = check_timeout(write_timeout, "write_timeout")
         self.hostname: str | None = None
@@ -59,7 +62,7 @@ class ScrutinyClient(StatusCommands, WatchCommands, ListingCommands, MemoryComma
 
     def __repr__(self) -> str:
         where = f" {self.hostname}:{self.port}" if self.hostname else ""
-        return f"<ScrutinyClient {self.name or ''}{where} {self.server_state.name}>"
+        return f"<ScrutinyClient {self.name}{where} {self.server_state.name}>"
 
     def connect(
         self,
@@ -102,7 +105,7 @@ class ScrutinyClient(StatusCommands, WatchCommands, ListingCommands, MemoryComma
     def _open(self, hostname: str, port: int, deadline: Deadline, transport: Transport) -> None:
         session = Session(open_link(hostname, port, deadline, transport), self._message_callback())
         self._writes = WriteBoard(session)
-        self._watches = WatchBoard(session, self._writes, self.write_timeout)
+        self._watches = WatchBoard(session, self._writes, self.timeout, self.write_timeout)
         self._memory = MemoryBoard(session, self._writes.on_completion)
         self._board = StatusBoard(session)
         self._board.on_report = self._watches.notice_report

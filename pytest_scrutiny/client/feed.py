@@ -11,6 +11,7 @@ Rule 3: after a write the server itself reports the written value, without havin
 PYTEST_DONT_REWRITE
 """
 
+from datetime import datetime
 from time import monotonic
 from typing import NamedTuple
 
@@ -41,12 +42,16 @@ class Feed:
     :ivar info: what the server told about it, when it was last subscribed.
     :ivar history: the updates that came, of all sessions.
     :ivar session_id: the device session it lives in, or lived in last.
+    :ivar rate_hz: updates per second that were asked for; None for as many as possible.
+    :ivar written_at: when a write to this very path was last completed, by whichever client; None if never.
     """
 
     def __init__(self, info: WatchableInfo, session: Session) -> None:
         self.info = info
         self.history = History()
         self.session_id: str | None = None
+        self.rate_hz: float | None = None
+        self.written_at: datetime | None = None
         self._session = session
         self._death: ValueStatus | None = None
         self._born = 0  # updates before this one are of an earlier session

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
+from pytest_scrutiny.client.fit import as_bytes
 from pytest_scrutiny.client.request import Message
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.status import StatusBoard
@@ -183,16 +184,6 @@ def _deadlines(timeout: float | None, default: float) -> Callable[[], Deadline]:
         return lambda: Deadline(default)
     shared = Deadline(check_timeout(timeout))
     return lambda: shared
-
-
-def as_bytes(data: object) -> bytes:
-    """Return what a caller gave as data.
-
-    :raises TypeError: if it is nothing like bytes; a number is none, for it would mean so many zeros.
-    """
-    if not isinstance(data, bytes | bytearray | memoryview):
-        raise TypeError(f"data {data!r} is no bytes; expected for example b'\\x01\\x02'")
-    return bytes(data)
 
 
 def check_range(address: int, size: int, device: DeviceInfo) -> None:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
 from pytest_scrutiny.client.session import Session
-from pytest_scrutiny.client.watch import WatchBoard
+from pytest_scrutiny.client.subscriptions import WatchBoard
 from pytest_scrutiny.errors import OperationFailure, ScrutinyError
 from pytest_scrutiny.protocol.fields import Fields
 

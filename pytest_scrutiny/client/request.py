@@ -59,12 +59,18 @@ def refusal(command: str, message: Message) -> OperationFailure:
     """Return the error for a server's ``error`` reply."""
     reason = str(message.get("msg"))
     if reason.startswith("Unsupported command"):
-        since, until = COMMANDS.get(command, ("", None))
-        when = f"servers {since} to {until} know it" if until else f"servers from {since} on know it"
-        return NotSupportedByServerError(
-            f"this server does not know {command}: {reason}; {when}. Use such a server, or do without.",
-            command,
-            reason,
-            since,
-        )
+        return unsupported(command)
     return OperationFailure(f"the server refused {command}: {reason}", command, reason)
+
+
+def unsupported(command: str) -> NotSupportedByServerError:
+    """Return the error for a command that this server does not know."""
+    since, until = COMMANDS.get(command, ("", None))
+    when = f"servers {since} to {until} know it" if until else f"servers from {since} on know it"
+    reason = f"Unsupported command {command}"
+    return NotSupportedByServerError(
+        f"this server does not know {command}: {reason}; {when}. Use such a server, or do without.",
+        command,
+        reason,
+        since,
+    )

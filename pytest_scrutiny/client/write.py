@@ -1,43 +1,58 @@
-"""Writes: the value is checked before the wire, sent, and waited for until the device has it.
+"""Writes: the value is checked (client/fit.py), sent, and waited for until the device has it.
 
-Rule 1: what does not fit is refused here. A server clamps integers in silence, and one that must store more
-    than a float32 can hold ends its process (0.16.0, observed).
-Rule 2: completions of other clients' writes arrive too and are ignored.
+Rule 1: completions of other clients' writes arrive too and are ignored.
+Rule 2: a value that nobody watches is written by its path, where the server can (0.12 and later); on earlier
+    ones it is watched for the moment, for they let only watchers write.
 
 PYTEST_DONT_REWRITE
 """
 
-import difflib
-import math
-import operator
 from collections.abc import Callable, Sequence
-from typing import SupportsFloat, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol, TypeAlias
 
-from pytest_scrutiny.client.deadline import Deadline
-from pytest_scrutiny.client.request import Message
+from pytest_scrutiny.client.deadline import Deadline, check_timeout
+from pytest_scrutiny.client.fit import check_data, check_value
+from pytest_scrutiny.client.request import Message, unsupported
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.tokens import TokenInbox
-from pytest_scrutiny.errors import BadEnumError, OperationFailure
-from pytest_scrutiny.model.values import (
-    FLOAT32_MAX,
-    FLOAT64_MAX,
-    EmbeddedDataType,
-    UnknownValue,
-    WatchableType,
-)
-from pytest_scrutiny.model.watch import AliasDetails, VariableDetails, WatchableInfo
+from pytest_scrutiny.errors import NotSupportedByServerError, OperationFailure
+from pytest_scrutiny.model.watch import WatchableInfo
 from pytest_scrutiny.model.write import WriteCompletion
 from pytest_scrutiny.protocol.fields import Fields
 from pytest_scrutiny.protocol.write import (
     WRITE,
+    WRITE_BY_DATA,
     WRITE_COMPLETION,
+    WRITE_SINGLE,
     decode_write_completion,
     decode_write_reply,
+    decode_write_single_reply,
     encode_write,
+    encode_write_by_data,
+    encode_write_single,
 )
+
+if TYPE_CHECKING:
+    from pytest_scrutiny.client.subscriptions import WatchBoard
 
 Completed: TypeAlias = Callable[[str | None, float | None], None]
 """Called with the server id that was written, None for any, and when, on the server's clock if it has one."""
+
+
+class Update(NamedTuple):
+    """A value on its way into the device.
+
+    :ivar info: of what is written.
+    :ivar wanted: as the caller gave it, for texts.
+    :ivar sent: as it goes over the wire: checked.
+    """
+
+    info: WatchableInfo
+    wanted: object
+    sent: bool | float
+
+    def __str__(self) -> str:
+        return f"{self.wanted!r} to {self.info.path}"
 
 
 class WriteBoard:
@@ -47,26 +62,51 @@ class WriteBoard:
     """
 
     def __init__(self, session: Session) -> None:
+        self._session = session
         self._inbox: TokenInbox[WriteCompletion] = TokenInbox(session)
         self.on_completion: Completed = lambda *_: None
         session.handlers[WRITE_COMPLETION] = self._digest
 
-    def write(
-        self, updates: Sequence[tuple[str, bool | float]], deadline: Deadline, what: str
-    ) -> list[WriteCompletion]:
+    def write(self, updates: Sequence[Update], deadline: Deadline, what: str) -> list[WriteCompletion]:
         """Send writes as one request and return how each ended, in their order.
 
-        :param updates: ``(server id, value)``, checked already.
         :param what: what is written, for error texts.
         """
         return self._inbox.run(
             WRITE,
-            encode_write(updates),
+            encode_write((update.info.server_id, update.sent) for update in updates),
             lambda message: decode_write_reply(message)[0],
             deadline,
             count=len(updates),
             what=f"the write of {what} was not completed",
         )
+
+    def write_one(self, update: Update, deadline: Deadline) -> None:
+        """Write one value and wait until it is in the device; it must be watched on servers up to 0.11."""
+        try:
+            completion = self.write([update], deadline, str(update))[0]
+        except OperationFailure as exc:
+            _refused(str(update), exc)
+        if not completion.success:
+            _fail(WRITE, str(update), completion.failure_reason)
+
+    def write_single(self, command: str, fields: dict[str, object], what: str, deadline: Deadline) -> None:
+        """Write by path, without watching, and wait until it is in the device."""
+
+        def take(message: Fields) -> tuple[bool, str]:
+            success, reason = decode_write_single_reply(message)
+            if success:
+                self.on_completion(None, None)  # the reply tells neither when, nor what else lies there
+            return success, reason
+
+        try:
+            success, reason = self._session.request(command, fields, take, deadline)
+        except NotSupportedByServerError:
+            raise
+        except OperationFailure as exc:
+            _refused(what, exc)
+        if not success:
+            _fail(command, what, reason)
 
     def _digest(self, message: Message) -> None:
         completion = decode_write_completion(Fields(message, WRITE_COMPLETION))
@@ -75,132 +115,79 @@ class WriteBoard:
             self.on_completion(completion.server_id, completion.server_time_us)
 
 
-def write_value(
-    session: Session, board: WriteBoard, info: WatchableInfo, value: bool | float | str, deadline: Deadline
-) -> None:
-    """Write one value and wait until it is in the device."""
-    sent = check_value(info, value)
-    what = f"{value!r} to {info.path}"
-    try:
-        completion = board.write([(info.server_id, sent)], deadline, what)[0]
-    except OperationFailure as exc:
-        raise type(exc)(f"the write of {what} was refused: {exc.reason}", exc.command, exc.reason) from exc
-    if not completion.success:
-        reason = completion.failure_reason or "the server gives no reason"
-        raise OperationFailure(
-            f"the write of {what} failed: {reason}; check that the device allows it (memory_write, "
-            "read-only and forbidden regions) and is still connected",
-            WRITE,
-            reason,
-        )
+def _refused(what: str, exc: OperationFailure) -> NoReturn:
+    raise type(exc)(f"the write of {what} was refused: {exc.reason}", exc.command, exc.reason) from exc
 
 
-def check_value(info: WatchableInfo, value: object) -> bool | float:
-    """Return what to send for a caller's value: a member's name of the enum, a truth value or a number.
-
-    :raises BadEnumError: if it is a text, and no member's name.
-    :raises TypeError: if it is no number.
-    :raises ValueError: if it does not fit.
-    """
-    if isinstance(value, str):
-        return enum_value(info, value)
-    number = _plain_number(info, value)
-    if isinstance(number, float) and not math.isfinite(number):
-        raise ValueError(
-            f"value {value!r} does not fit {info.path}: expected a finite number; a server takes no other"
-        )
-    alias = info.details if isinstance(info.details, AliasDetails) else None
-    if alias is not None:
-        _check_alias_limits(info, number, alias)
-    stored = number if alias is None else _unscale(number, alias)
-    if info.type is WatchableType.Alias and alias is None:
-        return number  # before 0.10 nobody tells what it stands for, so nobody knows what fits
-    low, high, what = _limits(info)
-    if not low <= stored <= high:
-        raise ValueError(f"value {value!r} does not fit {info.path}: expected {low} to {high}, {what}")
-    is_whole = isinstance(info.datatype, EmbeddedDataType) and info.datatype.is_integer()
-    if alias is None and is_whole and number != int(number):
-        raise ValueError(
-            f"value {value!r} does not fit {info.path}: expected a whole number for {info.datatype.name}"
-        )
-    if alias is not None and is_whole:
-        return _away_from_the_edge(number, stored, alias)
-    return int(number) if is_whole and not isinstance(number, bool) else number
+def _fail(command: str, what: str, reason: str) -> NoReturn:
+    reason = reason or "the server gives no reason"
+    raise OperationFailure(
+        f"the write of {what} failed: {reason}; check that the device allows it (memory_write, "
+        "read-only and forbidden regions) and is still connected",
+        command,
+        reason,
+    )
 
 
-def _away_from_the_edge(number: float, stored: float, alias: AliasDetails) -> float:
-    """Return what to send to an alias of a whole number, so that the server stores the one that is meant.
+class _Client(Protocol):
+    """What the write commands need of the client that inherits them."""
 
-    It truncates what the alias stands for: 0.29 at a gain of 0.01 is 28.999999999999996 and would be 28.
-    """
-    near = round(stored) if math.isfinite(stored) else stored
-    if int(stored) == near or not math.isclose(stored, near, rel_tol=1e-9, abs_tol=1e-6):
-        return number
-    nudged = (near + math.copysign(0.25, near)) * (alias.gain or 1.0) + (alias.offset or 0.0)
-    low = -math.inf if alias.min is None else alias.min
-    high = math.inf if alias.max is None else alias.max
-    return nudged if low <= nudged <= high else number
+    write_timeout: float
+
+    @property
+    def watches(self) -> "WatchBoard": ...
+
+    @property
+    def writes(self) -> WriteBoard: ...
 
 
-def enum_value(info: WatchableInfo, name: str) -> int:
-    """Return the number of a member of the watchable's enum.
+class WriteCommands:
+    """The doors of ScrutinyClient to values that nobody watches."""
 
-    :raises BadEnumError: if it has no enum, or no such member.
-    """
-    if info.enum is None:
-        raise BadEnumError(f"value {name!r} does not fit {info.path}: it has no enum; expected a number")
-    if name in info.enum.vals:
-        return info.enum.vals[name]
-    near = difflib.get_close_matches(name, info.enum.vals, 1, 0.5)
-    members = ", ".join(f"{member}={number}" for member, number in info.enum.vals.items())
-    hint = f"did you mean {near[0]!r}?" if near else "write a name or its number."
-    raise BadEnumError(f"value {name!r} does not fit {info.path}: expected one of {members}; {hint}")
+    def write_watchable(
+        self: _Client, server_path: str, value: bool | float | str, timeout: float | None = None
+    ) -> None:
+        """Write a value by its path, watched or not, and wait until it is in the device.
 
+        :param value: a number, true or false, a member's name of the value's enum, or a text as for a handle.
+        :param timeout: seconds; None takes the client's ``write_timeout``.
+        :raises ValueError: if the value does not fit; nothing is sent then.
+        :raises OperationFailure: if there is no such path, or the server or the device refuses.
+        """
+        deadline = Deadline(self.write_timeout if timeout is None else check_timeout(timeout))
+        watches = self.watches
+        info = watches.info_of(server_path)
+        if info is None and watches.takes_paths is not False:
+            try:
+                described = watches.describe(server_path, deadline)
+                update = Update(described, value, check_value(described, value))
+                fields = encode_write_single(server_path, update.sent)
+                self.writes.write_single(WRITE_SINGLE, fields, str(update), deadline)
+            except NotSupportedByServerError:
+                watches.takes_paths = False
+            else:
+                watches.takes_paths = True
+                return
+        with watches.watched_for_now(server_path, deadline) as watched:
+            self.writes.write_one(Update(watched, value, check_value(watched, value)), deadline)
 
-def _plain_number(info: WatchableInfo, value: object) -> bool | int | float:
-    if isinstance(value, bool | int | float):
-        return value
-    # Numbers of other libraries (numpy, Decimal, Fraction) count by what they can turn into.
-    if isinstance(value, SupportsIndex):
-        return operator.index(value)
-    if isinstance(value, SupportsFloat):
-        return float(value)
-    raise TypeError(f"value {value!r} does not fit {info.path}: expected a number, true or false")
+    def write_watchable_memory(
+        self: _Client, server_path: str, data: bytes, timeout: float | None = None
+    ) -> None:
+        """Write a variable's bytes as they are, in the device's byte order, and wait until they are there.
 
-
-def _limits(info: WatchableInfo) -> tuple[float, float, str]:
-    """Return the smallest and the largest stored value, and what sets them."""
-    datatype = info.datatype
-    if isinstance(datatype, UnknownValue):
-        return -FLOAT32_MAX, FLOAT32_MAX, f"which any server survives (datatype {datatype.text} is unknown)"
-    if datatype.is_bool():
-        return 0, 1, f"the range of {datatype.name}"
-    if (
-        isinstance(info.details, VariableDetails)
-        and info.details.bitsize is not None
-        and datatype.is_integer()
-    ):
-        bits = info.details.bitsize
-        if datatype.is_signed():
-            return -(1 << bits - 1), (1 << bits - 1) - 1, f"the range of its {bits} bits"
-        return 0, (1 << bits) - 1, f"the range of its {bits} bits"
-    low, high = datatype.limits() or (-FLOAT64_MAX, FLOAT64_MAX)
-    return low, high, f"the range of {datatype.name}"
-
-
-def _check_alias_limits(info: WatchableInfo, number: float, alias: AliasDetails) -> None:
-    low = -math.inf if alias.min is None else alias.min
-    high = math.inf if alias.max is None else alias.max
-    if not low <= number <= high:
-        raise ValueError(
-            f"value {number!r} does not fit {info.path}: expected {low} to {high}, the alias' limits"
-        )
-
-
-def _unscale(number: float, alias: AliasDetails) -> float:
-    """Return what the server will store for a value written to an alias."""
-    gain = 1.0 if alias.gain is None else alias.gain
-    try:
-        return (number - (alias.offset or 0.0)) / gain
-    except (ZeroDivisionError, OverflowError):
-        return math.inf
+        :param data: as many bytes as the variable, or the one behind an alias, has.
+        :param timeout: seconds; None takes the client's ``write_timeout``.
+        :raises NotSupportedByServerError: on servers before 0.15; ``write_memory`` works on all of them.
+        :raises ValueError: if there are more or fewer bytes; nothing is sent then.
+        :raises OperationFailure: if nothing in memory is behind the path, or the device refuses.
+        """
+        deadline = Deadline(self.write_timeout if timeout is None else check_timeout(timeout))
+        try:
+            info = self.watches.describe(server_path, deadline)
+        except NotSupportedByServerError:
+            raise unsupported(WRITE_BY_DATA) from None
+        data = check_data(info, data)
+        fields = encode_write_by_data(server_path, data)
+        what = f"{data.hex(' ')} to {server_path}"
+        self.writes.write_single(WRITE_BY_DATA, fields, what, deadline)

@@ -11,12 +11,13 @@ import binascii
 import uuid
 from collections.abc import Callable, Mapping
 
-from pytest_scrutiny.fakeserver.device import SimulatedDevice
+from pytest_scrutiny.fakeserver.device import SimulatedDevice, Variable
 from pytest_scrutiny.fakeserver.state import Command, Job, Refused, Request, State
 from pytest_scrutiny.model.memory import MemoryCompletion
 from pytest_scrutiny.model.status import MemoryRegion
 from pytest_scrutiny.protocol.command import encode_user_command
 from pytest_scrutiny.protocol.memory import READ_COMPLETE, WRITE_COMPLETE, encode_memory_completion
+from pytest_scrutiny.protocol.write import encode_write_single_reply
 
 UNREACHABLE = "Stopping communication with device"
 
@@ -79,9 +80,7 @@ def _begin(
     def fail(now: float) -> None:
         tell(now, detail=UNREACHABLE)
 
-    state.jobs.append(Job(run, fail))
-    if not state.link.is_ready:
-        fail_jobs(state, request.now)
+    _queue(state, Job(run, fail), request.now)
     return {"request_token": token}
 
 
@@ -103,6 +102,43 @@ def _write(device: SimulatedDevice, address: int, data: bytes) -> None:
         device.memory.write(address, data)
     except LookupError as exc:
         raise AccessRefused("Device refused the request") from exc
+
+
+def write_single_watchable_by_data(request: Request) -> None:
+    """Write one variable's bytes by its path, zeros before too few; the reply comes when that has ended."""
+    state, path = request.state, request.field("server_path", str)
+    data = request.field("data", str)
+    entry = state.watchables.find(path)
+    if entry is None:
+        raise Refused(f"Unknown watchable ID {path}")
+    given, target = _base64(data), entry.target
+    if not given:
+        raise Refused('"data" field is not valid')
+    if not isinstance(target, Variable):
+        raise Refused(f"No memory address tied to watchable {path}")
+    size = target.datatype.get_size_bit() // 8
+    if len(given) > size:
+        raise Refused(f"Data too long. {size} required, got {len(given)}")
+
+    def reply(reason: str = "") -> None:
+        request.reply(encode_write_single_reply(state.dialect, success=not reason, reason=reason))
+
+    def run(_now: float) -> None:
+        try:
+            _write(state.device, target.address, given.rjust(size, b"\0"))
+        except AccessRefused as exc:
+            reply(str(exc))
+        else:
+            reply()
+
+    _queue(state, Job(run, lambda _now: reply(UNREACHABLE)), request.now)
+
+
+def _queue(state: State, job: Job, now: float) -> None:
+    """Let a job wait for the device; without one it has failed already."""
+    state.jobs.append(job)
+    if not state.link.is_ready:
+        fail_jobs(state, now)
 
 
 def touches(regions: tuple[MemoryRegion, ...], address: int, size: int) -> bool:
@@ -157,4 +193,5 @@ COMMANDS: Mapping[str, Command] = {
     "read_memory": read_memory,
     "write_memory": write_memory,
     "user_command": user_command,
+    "write_single_watchable_by_data": write_single_watchable_by_data,
 }

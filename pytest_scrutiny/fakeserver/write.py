@@ -6,18 +6,22 @@ that it believes itself: watchers first get the written value, which the device 
 PYTEST_DONT_REWRITE
 """
 
-import ast
+import contextlib
 import functools
 import math
-import operator
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from pytest_scrutiny.fakeserver.device import WriteRefused
 from pytest_scrutiny.fakeserver.state import Command, PendingWrite, Refused, Request, State
 from pytest_scrutiny.fakeserver.watchables import Client, Entry
 from pytest_scrutiny.model.write import WriteCompletion
-from pytest_scrutiny.protocol.write import WRITE_COMPLETION, encode_write_completion
+from pytest_scrutiny.protocol.expression import read_number
+from pytest_scrutiny.protocol.write import (
+    WRITE_COMPLETION,
+    encode_write_completion,
+    encode_write_single_reply,
+)
 
 
 def settle_writes(state: State, now: float) -> None:
@@ -98,10 +102,7 @@ def write_single_watchable(request: Request) -> None:
         raise Refused(f"Unknown watchable path {path}")
 
     def finish(success: bool, _time_us: float, reason: str) -> None:
-        fields: dict[str, object] = {"success": success}
-        if request.state.dialect.completion_has_reason:
-            fields["failure_reason"] = reason
-        request.reply(fields)
+        request.reply(encode_write_single_reply(request.state.dialect, success=success, reason=reason))
 
     request.state.writes.append(PendingWrite(entry, value, finish))
 
@@ -123,55 +124,19 @@ def parse_value(request: Request, data: object) -> bool | float:
 
 
 def _parse_text(text: str, *, takes_math: bool) -> bool | float | None:
-    if text in ("true", "false"):
-        return text == "true"
+    with contextlib.suppress(ValueError):  # None is no value
+        number = read_number(text)
+        if takes_math or not _needs_math(text):
+            return number
+    return None
+
+
+def _needs_math(text: str) -> bool:
     try:
-        if text.removeprefix("-").startswith("0x"):
-            return int(text, 16)
-        return float(text)
+        float(text)
     except ValueError:
-        return _calculate(text) if takes_math else None
-
-
-_LONGEST = 200  # characters of an expression; nobody writes more by hand
-_OPERATORS: Mapping[type[ast.AST], Callable[..., float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.UAdd: operator.pos,
-    ast.USub: operator.neg,
-}
-_FUNCTIONS: Mapping[str, Callable[..., float]] = {
-    "abs": abs, "sqrt": math.sqrt, "exp": math.exp, "ln": math.log, "floor": math.floor, "ceil": math.ceil,
-    "sin": math.sin, "cos": math.cos, "tan": math.tan,
-}  # fmt: skip
-_CONSTANTS: Mapping[str, float] = {"pi": math.pi, "e": math.e}
-
-
-def _calculate(text: str) -> float | None:
-    """Return what a math expression gives, such as ``sqrt(16) + 1``; None if it is none that we know."""
-    if len(text) > _LONGEST:
-        return None
-    try:
-        return _evaluate(ast.parse(text, mode="eval").body)
-    except (ValueError, SyntaxError, ArithmeticError, TypeError, KeyError):
-        return None
-
-
-def _evaluate(node: ast.expr) -> float:
-    match node:
-        case ast.Constant(value=int() | float() as value):
-            return float(value)
-        case ast.Name(id=name):
-            return _CONSTANTS[name]
-        case ast.UnaryOp(op=op, operand=operand):
-            return _OPERATORS[type(op)](_evaluate(operand))
-        case ast.BinOp(left=left, op=op, right=right):
-            return _OPERATORS[type(op)](_evaluate(left), _evaluate(right))
-        case ast.Call(func=ast.Name(id=name), args=[argument]):
-            return float(_FUNCTIONS[name](_evaluate(argument)))
-    raise ValueError(f"{ast.dump(node)} is no math that a server knows")
+        return text not in ("true", "false") and not text.removeprefix("-").startswith("0x")
+    return False
 
 
 COMMANDS: Mapping[str, Command] = {

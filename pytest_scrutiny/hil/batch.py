@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from pytest_scrutiny.client.batch import check_batch, send_batch
 from pytest_scrutiny.client.deadline import Deadline
-from pytest_scrutiny.client.write import check_value
-from pytest_scrutiny.errors import InvalidValueError, OperationFailure
+from pytest_scrutiny.client.fit import check_value
+from pytest_scrutiny.errors import InvalidValueError
 from pytest_scrutiny.hil.journal import WriteRecord
 
 if TYPE_CHECKING:
@@ -44,25 +45,16 @@ class Batch:
             return
         prepared = [self._device[path].prepare_write(value) for path, value in writes]
         before = [handle.snapshot().value for handle, _ in prepared]
-        updates = [(handle.info.server_id, number) for handle, number in prepared]
-        what = f"a batch of {len(writes)} values"
+        updates = [update for _, update in prepared]
         completions = self._device.guarded(
-            lambda: self._device.raw.writes.write(updates, Deadline(timeout), what), f"{what} was written"
+            lambda: send_batch(self._device.raw.writes, updates, Deadline(timeout)),
+            f"a batch of {len(writes)} values was written",
         )
         moment = monotonic()
-        failures = []
         for (path, wanted), old, completion in zip(writes, before, completions, strict=True):
             if completion.success:
                 self._device.writes.append(WriteRecord(moment, path, old, wanted))
-            else:
-                failures.append(f"{path} = {wanted!r}: {completion.failure_reason or 'no reason given'}")
-        if failures:
-            raise OperationFailure(
-                f"{len(failures)} of {len(writes)} writes of a batch failed, the others are in the device: "
-                + "; ".join(failures),
-                "write_watchable",
-                failures[0],
-            )
+        check_batch(updates, completions)
 
 
 @attrs.frozen

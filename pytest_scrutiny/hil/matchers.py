@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 import attrs
 
-from pytest_scrutiny.client.write import enum_value
+from pytest_scrutiny.client.fit import enum_value
 from pytest_scrutiny.model.watch import WatchableInfo
 
 

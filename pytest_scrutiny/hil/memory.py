@@ -4,7 +4,7 @@ import struct
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from pytest_scrutiny.client.memory import as_bytes
+from pytest_scrutiny.client.fit import as_bytes
 from pytest_scrutiny.errors import OperationFailure
 from pytest_scrutiny.hil.journal import WriteRecord
 

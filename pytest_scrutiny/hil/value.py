@@ -1,16 +1,15 @@
 """One value of the device, by its path: read it, write it, see what it was."""
 
 import contextlib
-import math
-import struct
 from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
 from pytest_scrutiny.client.feed import usable_value
+from pytest_scrutiny.client.fit import check_value, is_same
 from pytest_scrutiny.client.handle import WatchableHandle, enum_name
-from pytest_scrutiny.client.write import check_value
+from pytest_scrutiny.client.write import Update
 from pytest_scrutiny.errors import (
     ConnectionError,
     DeviceLostError,
@@ -26,8 +25,8 @@ from pytest_scrutiny.hil.matchers import Changed, as_matcher
 from pytest_scrutiny.hil.names import is_about_name, not_found
 from pytest_scrutiny.hil.resets import QUICK, explain
 from pytest_scrutiny.hil.waits import Expectation, Never, stays, wait_for
-from pytest_scrutiny.model.values import EmbeddedDataType, WatchableType
-from pytest_scrutiny.model.watch import AliasDetails, Sample, VariableDetails, WatchableInfo
+from pytest_scrutiny.model.values import EmbeddedDataType
+from pytest_scrutiny.model.watch import Sample, VariableDetails, WatchableInfo
 
 if TYPE_CHECKING:
     from pytest_scrutiny.hil.device import Device
@@ -177,31 +176,31 @@ class Value:
         :raises TypeError: if it is no number; nothing is sent then.
         :raises OperationFailure: if the device refuses it, or another value is read back.
         """
-        handle, sent = self.prepare_write(value)
+        handle, update = self.prepare_write(value)
         before = handle.snapshot().value
-        self._guarded(lambda: handle.write(sent, timeout), f"{self.path} was written")
+        self._guarded(lambda: handle.write_now(update, timeout), f"{self.path} was written")
         self._device.writes.append(WriteRecord(monotonic(), self.path, before, value))
         if verify:
-            self._verify(handle.info, sent, timeout)
+            self._verify(handle.info, update.sent, timeout)
 
-    def prepare_write(self, value: bool | float | str) -> tuple[WatchableHandle, bool | float]:
-        """Return the handle to write to and the number to send; the original is in the journal then.
+    def prepare_write(self, value: bool | float | str) -> tuple[WatchableHandle, Update]:
+        """Return the handle to write to and what to send; the original is in the journal then.
 
         :raises ValueError: if the value does not fit.
         """
         handle = self._watched()
-        sent = check_value(handle.info, value)
+        update = Update(handle.info, value, check_value(handle.info, value))
         journal = self._device.journal
         if journal is not None and self.path not in journal:
             original = restorable(handle.info, self.read())
             journal.record(self.path, original, lambda timeout: self._put_back(original, timeout))
-        return handle, sent
+        return handle, update
 
     def _put_back(self, original: bool | float, timeout: float | None) -> None:
         # With a timeout there is no time to watch again; a dead handle refuses at once, with the reason.
         handle = self._watch() if timeout is None or self._handle is None else self._handle
         try:
-            handle.write(original, timeout)
+            handle.write_now(Update(handle.info, original, original), timeout)
         except OperationFailure:
             # Refused like the test's own write, perhaps: then the value is what it was.
             self._change_rate(handle, None)
@@ -357,19 +356,3 @@ def restorable(info: WatchableInfo, original: bool | float) -> bool | float:
             f"{info.path} is {original!r}, which could not be put back after the test ({exc}); "
             "bring it into range first, or write it through the device's raw client"
         ) from exc
-
-
-def is_same(info: WatchableInfo, written: float, found: float) -> bool:
-    """Return whether a value read back is the one written, within the rounding of how it is stored."""
-    if written == found:
-        return True
-    datatype = info.datatype
-    if info.type is WatchableType.Alias:
-        gain = info.details.gain if isinstance(info.details, AliasDetails) else None
-        # An integer behind a gain is stored in steps of the gain; a float is rounded twice.
-        is_whole = isinstance(datatype, EmbeddedDataType) and datatype.is_integer()
-        step = abs(gain) if gain is not None and is_whole else 0.0
-        return math.isclose(written, found, rel_tol=1e-6, abs_tol=step)
-    if datatype is EmbeddedDataType.float32:
-        return bool(struct.unpack("<f", struct.pack("<f", written))[0] == found)
-    return False

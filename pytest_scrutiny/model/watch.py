@@ -70,10 +70,15 @@ class Sample:
     :ivar value: None unless ``status`` is Valid; an alias with a gain gives a float.
     :ivar server_time_us: microseconds on the server's own clock when it got the value from the device;
         None on servers 0.1 to 0.3.
-    :ivar data: the raw bytes in the device's memory; None on servers before 0.15 and for RPVs.
+    :ivar raw_data: the bytes in the device's memory, of the latest sample only; None on servers before 0.15
+        and for RPVs.
     """
 
     value: bool | float | None
     status: ValueStatus
     server_time_us: float | None
-    data: bytes | None = None
+    raw_data: bytes | None = None
+
+
+ValueSnapshot = Sample
+"""The official SDK's name of the class."""

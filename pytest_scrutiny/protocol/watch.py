@@ -30,6 +30,7 @@ SUBSCRIBE = "subscribe_watchable"
 UNSUBSCRIBE = "unsubscribe_watchable"
 CHANGE_RATE = "change_subscription_update_rate"
 UPDATE = "watchable_update"
+SET_THROTTLING = "set_throttling"
 
 _TYPES: Mapping[str, WatchableType] = {kind.value: kind for kind in WatchableType}
 _DATATYPES: Mapping[str, EmbeddedDataType] = {
@@ -163,6 +164,20 @@ def encode_change_rate(rates: Mapping[str, float | None]) -> dict[str, object]:
     :param rates: ``{server id: updates per second}``; None is as fast as possible.
     """
     return {"changes": [{"id": server_id, "rate": rate} for server_id, rate in rates.items()]}
+
+
+def decode_effective_rates(message: Fields) -> dict[str, float | None]:
+    """Return ``{server id: updates per second}`` of the fastest watchers; None is as fast as possible."""
+    rates = message.child("effective_rates")
+    return {server_id: rates.optional_number(server_id) for server_id in rates.data}
+
+
+def encode_throttling(rate_hz: float) -> dict[str, object]:
+    """Return the fields of a ``set_throttling``.
+
+    :param rate_hz: updates per second of all values together; 0 is no limit.
+    """
+    return {"update_rate": rate_hz}
 
 
 def encode_unsubscribe(paths: Iterable[str]) -> dict[str, object]:

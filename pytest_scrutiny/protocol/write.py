@@ -6,9 +6,15 @@ Source: scrutinydebugger 0.1.0 to 0.16.0, server/api/API.py process_write_value;
 ``{"cmd":"inform_write_completion","reqid":null,"watchable":"8","request_token":"41af…","batch_index":0,
 "success":true,"completion_server_time_us":81234.5,"failure_reason":""}``
 
+By path, without a subscription, the reply itself comes when the write has ended:
+``{"cmd":"write_single_watchable","reqid":6,"server_path":"/a/b","value":2}`` (from 0.12) or
+``{"cmd":"write_single_watchable_by_data","reqid":7,"server_path":"/a/b","data":"AgA="}`` (from 0.15), both
+answered ``{"cmd":"response_write_single_watchable","reqid":6,"success":true,"failure_reason":""}``
+
 PYTEST_DONT_REWRITE
 """
 
+import base64
 from collections.abc import Iterable
 
 from pytest_scrutiny.model.write import WriteCompletion
@@ -17,6 +23,8 @@ from pytest_scrutiny.protocol.fields import Fields
 
 WRITE = "write_watchable"
 WRITE_COMPLETION = "inform_write_completion"
+WRITE_SINGLE = "write_single_watchable"
+WRITE_BY_DATA = "write_single_watchable_by_data"
 
 
 def encode_write(updates: Iterable[tuple[str, bool | float | str]]) -> dict[str, object]:
@@ -62,4 +70,27 @@ def encode_write_completion(
     }
     if dialect.completion_has_reason:
         fields["failure_reason"] = completion.failure_reason
+    return fields
+
+
+def encode_write_single(path: str, value: bool | float | str) -> dict[str, object]:
+    """Return the fields of a ``write_single_watchable``."""
+    return {"server_path": path, "value": value}
+
+
+def encode_write_by_data(path: str, data: bytes) -> dict[str, object]:
+    """Return the fields of a ``write_single_watchable_by_data``; the data in the device's byte order."""
+    return {"server_path": path, "data": base64.b64encode(data).decode()}
+
+
+def decode_write_single_reply(message: Fields) -> tuple[bool, str]:
+    """Return whether a write by path succeeded, and why not; servers before 0.15 give no reason."""
+    return message.boolean("success"), message.optional_text("failure_reason") or ""
+
+
+def encode_write_single_reply(dialect: Dialect, *, success: bool, reason: str) -> dict[str, object]:
+    """Return the fields of the reply to either write by path."""
+    fields: dict[str, object] = {"success": success}
+    if dialect.completion_has_reason:
+        fields["failure_reason"] = reason
     return fields

@@ -8,8 +8,8 @@ from typing import Any
 from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.status import StatusBoard
+from pytest_scrutiny.client.subscriptions import WatchBoard
 from pytest_scrutiny.client.transport import Link
-from pytest_scrutiny.client.watch import WatchBoard
 from pytest_scrutiny.client.write import WriteBoard
 from pytest_scrutiny.protocol.connection import ClientConnection, ServerConnection
 from pytest_scrutiny.protocol.framing import DatagramFraming
@@ -112,7 +112,7 @@ class Bench:
         link = Link(ours, ClientConnection(DatagramFraming(strict=True)), b"", {})
         self.session = Session(link, self.messages.append)
         self.writes = WriteBoard(self.session)
-        self.watches = WatchBoard(self.session, self.writes, 5 * SECOND)
+        self.watches = WatchBoard(self.session, self.writes, 5 * SECOND, 5 * SECOND)
         self.board = StatusBoard(self.session)
         self.board.on_report = self.watches.notice_report
         self.peer = Peer(theirs)

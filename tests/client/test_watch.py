@@ -104,8 +104,8 @@ def test_raw_data_belongs_to_the_latest_sample(bench: Bench) -> None:
     )
     handle.wait_update(5 * SECOND, previous_counter=1)
 
-    assert handle.snapshot().data == bytes(4)
-    assert handle.history.sample(0).data is None
+    assert handle.snapshot().raw_data == bytes(4)
+    assert handle.history.sample(0).raw_data is None
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_value_without_a_name_says_why(bench: Bench, enum: object, text: str) 
     update(bench, {"id": "id-/v", "v": 1, "t": 1.0})
     handle.wait_update(5 * SECOND, previous_counter=0)
 
-    with pytest.raises(BadEnumError) as caught:
+    with pytest.raises(BadEnumError if enum is None else InvalidValueError) as caught:
         _ = handle.value_enum
     assert str(caught.value) == text
 
