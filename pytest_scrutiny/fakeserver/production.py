@@ -3,7 +3,7 @@
 Two jobs that the documentation of Scrutiny's SDK shows too, in a firmware of our own.
 
 Power-up: ``/sequencer/start`` brings two rails up, then a module behind them; ``/sequencer/phase`` tells how
-far it is, and ``/io/…`` what the board's inputs see. A step that needs more than ``/sequencer/limit_ms`` fails.
+far it is, ``/io/…`` what the board's inputs see. A step that is not done in ``/sequencer/limit_ms`` fails.
 
 End of line: whoever writes ``/eeprom/address``, ``/eeprom/size`` and, last, ``/eeprom/command`` lets the
 firmware carry out the command; it is done when the command is NONE again, and ``/eeprom/result`` tells how it
