@@ -11,6 +11,7 @@ from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.client.write import check_value
 from pytest_scrutiny.errors import InvalidValueError, OperationFailure
 from pytest_scrutiny.hil.journal import WriteRecord
+from pytest_scrutiny.hil.refusals import cause_of_refusal
 
 if TYPE_CHECKING:
     from pytest_scrutiny.hil.device import Device
@@ -51,11 +52,15 @@ class Batch:
         )
         moment = monotonic()
         failures = []
-        for (path, wanted), old, completion in zip(writes, before, completions, strict=True):
+        device = self._device.raw.get_server_status().device
+        for (path, wanted), (handle, _), old, completion in zip(
+            writes, prepared, before, completions, strict=True
+        ):
             if completion.success:
                 self._device.writes.append(WriteRecord(moment, path, old, wanted))
             else:
-                failures.append(f"{path} = {wanted!r}: {completion.failure_reason or 'no reason given'}")
+                cause = cause_of_refusal(handle.info, device) or completion.failure_reason
+                failures.append(f"{path} = {wanted!r}: {cause or 'no reason given'}")
         if failures:
             raise OperationFailure(
                 f"{len(failures)} of {len(writes)} writes of a batch failed, the others are in the device: "
