@@ -1,4 +1,4 @@
-"""Step 5: a power-up check: stimulate, wait for what has to come, watch for what may not.
+"""Step 5: stimulate, wait for what has to come, watch for what may not.
 
 Runs on the power supply of the examples; on another firmware these tests are skipped.
 """

@@ -3,6 +3,7 @@
 Rule 1: a message is one string in three parts: what happened, what was expected, what to do next.
 Rule 2: where a builtin says the same, our class inherits it too, so that ``except TimeoutError`` works.
 Rule 3: wrong arguments are the builtin ``TypeError`` and ``ValueError``; they are not in this tree.
+Rule 4: they say they are of ``pytest_scrutiny``, from where users import them: that is what a failure shows.
 
 PYTEST_DONT_REWRITE
 """
@@ -126,3 +127,8 @@ class DeviceResetError(ScrutinyError):
 
 
 ScrutinySDKException = ScrutinyError
+
+for _error in tuple(globals().values()):
+    if isinstance(_error, type) and issubclass(_error, ScrutinyError):
+        _error.__module__ = "pytest_scrutiny"
+del _error

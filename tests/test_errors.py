@@ -4,9 +4,11 @@ import builtins
 import copy
 import inspect
 import pickle
+import traceback
 
 import pytest
 
+import pytest_scrutiny
 from pytest_scrutiny import errors
 from pytest_scrutiny.errors import ScrutinyError
 
@@ -50,6 +52,14 @@ def test_the_tree_is_complete() -> None:
 @pytest.mark.parametrize("name", TREE)
 def test_an_error_hangs_where_the_contract_draws_it(name: str) -> None:
     assert getattr(errors, name).__bases__ == TREE[name]
+
+
+@pytest.mark.parametrize("error", CLASSES)
+def test_an_error_is_shown_with_the_name_it_is_imported_by(error: type[ScrutinyError]) -> None:
+    shown = traceback.format_exception_only(error("gone"))
+
+    assert shown == [f"pytest_scrutiny.{error.__name__}: gone\n"]
+    assert getattr(pytest_scrutiny, error.__name__) is error
 
 
 def test_the_official_name_of_the_root_is_the_root() -> None:

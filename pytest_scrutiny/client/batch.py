@@ -8,7 +8,7 @@ Rule 2: a value is checked where it is written, so that the error points there. 
 PYTEST_DONT_REWRITE
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import get_ident
 from types import TracebackType
 from typing import Self
@@ -16,6 +16,7 @@ from typing import Self
 from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.client.write import Update, WriteBoard
 from pytest_scrutiny.errors import OperationFailure
+from pytest_scrutiny.model.watch import WatchableInfo
 from pytest_scrutiny.model.write import WriteCompletion
 from pytest_scrutiny.protocol.write import WRITE
 
@@ -91,13 +92,19 @@ def send_batch(board: WriteBoard, updates: Sequence[Update], deadline: Deadline)
     return completions
 
 
-def check_batch(updates: Sequence[Update], completions: Sequence[WriteCompletion]) -> None:
+def check_batch(
+    updates: Sequence[Update],
+    completions: Sequence[WriteCompletion],
+    cause_of: Callable[[WatchableInfo], str] = lambda _: "",
+) -> None:
     """Raise if not all of a batch is in the device.
 
+    :param cause_of: returns why a write of it may have failed, if more is known than what the server says.
     :raises OperationFailure: naming each write that failed; the others are in the device.
     """
     failures = [
-        f"{update.info.path} = {update.wanted!r}: {completion.failure_reason or 'no reason given'}"
+        f"{update.info.path} = {update.wanted!r}: "
+        + (cause_of(update.info) or completion.failure_reason or "no reason given")
         for update, completion in zip(updates, completions, strict=True)
         if not completion.success
     ]

@@ -16,6 +16,7 @@ import attrs
 from pytest_scrutiny.errors import NameNotFoundError
 from pytest_scrutiny.fakeserver.arrays import Array
 from pytest_scrutiny.fakeserver.device import RPV, Alias, Profile, SimulatedDevice, Variable
+from pytest_scrutiny.fakeserver.production import equip
 from pytest_scrutiny.model.datalog import (
     DataloggingCapabilities,
     DataloggingEncoding,
@@ -163,9 +164,11 @@ PROFILES: Mapping[str, Profile] = MappingProxyType({
         display_name="Simulated PSU, rebuilt",
         firmware_id="5c7a71fa0c0de000deadbeefcafe0002",  # the description is of the build before
     ),
+    "production": attrs.evolve(equip(PLAIN), display_name="Simulated PSU, production"),
 })  # fmt: skip
 """``{name: device}``: ``bare`` has memory_write only, ``sealed`` all but that, ``nameless`` RPVs only,
-``foreign`` too, for the one firmware description on the server is another firmware's."""
+``foreign`` too, for the one firmware description on the server is another firmware's; ``production`` has a
+power-up sequence and an EEPROM besides (production.py)."""
 
 
 def make_device(profile: str = "plain", *, without: Iterable[str] = ()) -> SimulatedDevice:

@@ -65,6 +65,9 @@ class FakeServer:
         self._loop: Loop | None = None
         self._thread: threading.Thread | None = None
 
+    def __repr__(self) -> str:
+        return f"<FakeServer {self.url}>"
+
     @property
     def url(self) -> str:
         """The address in one piece, as ``--scrutiny-url`` takes it."""

@@ -12,6 +12,7 @@ from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.client.fit import check_value
 from pytest_scrutiny.errors import InvalidValueError
 from pytest_scrutiny.hil.journal import WriteRecord
+from pytest_scrutiny.hil.refusals import cause_of_refusal
 
 if TYPE_CHECKING:
     from pytest_scrutiny.hil.device import Device
@@ -54,7 +55,8 @@ class Batch:
         for (path, wanted), old, completion in zip(writes, before, completions, strict=True):
             if completion.success:
                 self._device.writes.append(WriteRecord(moment, path, old, wanted))
-        check_batch(updates, completions)
+        device = self._device.raw.get_server_status().device
+        check_batch(updates, completions, lambda info: cause_of_refusal(info, device))
 
 
 @attrs.frozen

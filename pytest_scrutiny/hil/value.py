@@ -23,6 +23,7 @@ from pytest_scrutiny.hil.blocks import Block, block
 from pytest_scrutiny.hil.journal import WriteRecord
 from pytest_scrutiny.hil.matchers import Changed, as_matcher
 from pytest_scrutiny.hil.names import is_about_name, not_found
+from pytest_scrutiny.hil.refusals import raise_cause
 from pytest_scrutiny.hil.resets import QUICK, explain
 from pytest_scrutiny.hil.waits import Expectation, Never, stays, wait_for
 from pytest_scrutiny.model.values import EmbeddedDataType
@@ -178,7 +179,11 @@ class Value:
         """
         handle, update = self.prepare_write(value)
         before = handle.snapshot().value
-        self._guarded(lambda: handle.write_now(update, timeout), f"{self.path} was written")
+        try:
+            self._guarded(lambda: handle.write_now(update, timeout), f"{self.path} was written")
+        except OperationFailure as exc:
+            raise_cause(exc, value, handle.info, self._device.raw.get_server_status().device)
+            raise
         self._device.writes.append(WriteRecord(monotonic(), self.path, before, value))
         if verify:
             self._verify(handle.info, update.sent, timeout)
@@ -284,7 +289,7 @@ class Value:
                 f"{self.path} is unknown to the server: no firmware description (SFD) is loaded for firmware "
                 f"{firmware}, so only RPVs like /rpv/x1000 exist. Install the firmware's SFD on the server."
             )
-        return not_found(self._device.raw, self.path, f"firmware {firmware}, SFD {status.sfd.firmware_id}")
+        return not_found(self._device.raw, self.path, f"firmware {firmware[:8]}…, SFD loaded")
 
     def _guarded(self, action: Callable[[], T], doing: str) -> T:
         """Run an action on the handle; if it fails because of device, link or server, say which."""

@@ -71,21 +71,51 @@ def wait_for(expectation: Expectation, matcher: Matcher, timeout: float, hold: f
     :raises TimeoutException: with the story, if that does not happen in time.
     """
     deadline = Deadline(timeout)
-    since: float | None = None
+    stretch = Stretch()
     while True:
         try:
             fresh = expectation.more(deadline)
         except TimeoutException:
-            held = f" (hold {hold:.2f} s)" if hold else ""
-            sentence = f"{expectation.path} did not reach {matcher!r} within {timeout:.2f} s{held}"
+            sentence = f"{expectation.path} {stretch.complaint(matcher, timeout, hold)}"
             raise TimeoutException(expectation.story(sentence)) from None
         for _, time_us, sample in fresh:
             if sample.value is None or not matcher.matches(sample.value):
-                since = None
-                continue
-            since = time_us if since is None else since
-            if time_us - since >= hold * 1e6:
+                stretch.end()
+            elif stretch.go_on(time_us) >= hold * 1e6:
                 return sample.value
+
+
+class Stretch:
+    """The time for which a value has matched without a break; times are microseconds.
+
+    :ivar longest: of all stretches so far; None if no value matched.
+    """
+
+    def __init__(self) -> None:
+        self.longest: float | None = None
+        self._since: float | None = None
+        self._length = 0.0
+
+    def go_on(self, time_us: float) -> float:
+        """Note a value that matches; return for how long they have matched."""
+        self._since = time_us if self._since is None else self._since
+        self._length = time_us - self._since
+        self.longest = max(self._length, self.longest or 0.0)
+        return self._length
+
+    def end(self) -> None:
+        """Note a value that does not match."""
+        self._since = None
+
+    def complaint(self, matcher: Matcher, timeout: float, hold: float) -> str:
+        """Return what went wrong: the value never came, went again, or came too late to hold."""
+        if self.longest is None:
+            held = f" (hold {hold:.2f} s)" if hold else ""
+            return f"did not reach {matcher!r} within {timeout:.2f} s{held}"
+        what = f"did not hold {matcher!r} for {hold:.2f} s within {timeout:.2f} s"
+        if self._since is None:
+            return f"{what}: it went again, after {self.longest / 1e6:.2f} s at most"
+        return f"{what}: it came late, and held for the last {self._length / 1e6:.2f} s"
 
 
 def stays(expectation: Expectation, matcher: Matcher, duration: float, patience: float) -> None:

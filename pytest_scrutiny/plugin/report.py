@@ -13,6 +13,7 @@ import pytest
 
 from pytest_scrutiny.plugin.markers import GATE
 from pytest_scrutiny.plugin.options import Settings
+from pytest_scrutiny.plugin.traces import without_our_frames
 
 CATEGORY = "scrutiny_category"
 """The user property that says who has to look into a failure: test, device, server, bench or config."""
@@ -90,7 +91,11 @@ class Reports:
             item.user_properties[:] = [
                 entry for entry in item.user_properties if entry[0] not in (CATEGORY, LACK)
             ]
-        report = yield
+        if call.excinfo is None or item.config.getoption("fulltrace"):
+            report = yield
+        else:
+            with without_our_frames(call.excinfo):
+                report = yield
         found = None if call.excinfo is None else self._judge(item, call.excinfo.value, report)
         if found is not None:
             for properties in (report.user_properties, item.user_properties):

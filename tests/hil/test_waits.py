@@ -1,5 +1,6 @@
 """Waits on the fake's power supply, and what they say when they fail."""
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 
@@ -12,6 +13,7 @@ from pytest_scrutiny.hil.device import Device
 from pytest_scrutiny.hil.journal import Journal
 from pytest_scrutiny.hil.matchers import above, below, between
 from pytest_scrutiny.hil.story import sparkline
+from pytest_scrutiny.hil.waits import Stretch
 from tests.clock import MS, SECOND
 
 STATE, VOLTAGE, SPEED = "/psu/state", "/psu/voltage", "/motor/speed"
@@ -80,6 +82,42 @@ def test_a_wait_that_fails_tells_the_story(fake: FakeServer, device: Device) -> 
     assert lines[4] == f"  device   Simulated PSU  firmware 5c7a71fa…  session {session} (unchanged)"
     assert len(lines) == 5
     assert caught.value.category == "test"
+
+
+def test_a_value_that_goes_again_is_told_from_one_that_never_came(fake: FakeServer, device: Device) -> None:
+    """The matcher stands for the device: it says for which of the updates the value is as expected."""
+    updates = itertools.count()
+
+    def first_two(_value: float) -> bool:
+        return next(updates) < 2
+
+    with pytest.raises(
+        TimeoutException, match=r"^/motor/speed did not hold first_two .*it went again, after "
+    ):
+        device[SPEED].wait(first_two, timeout=0.3, hold=0.25)
+
+
+@pytest.mark.parametrize(
+    ("course", "told"),
+    [
+        ("..", "did not reach above(6) within 2.00 s (hold 0.50 s)"),
+        ("xxx.x.", "did not hold above(6) for 0.50 s within 2.00 s: it went again, after 0.20 s at most"),
+        (
+            "xxx.xx",
+            "did not hold above(6) for 0.50 s within 2.00 s: it came late, and held for the last 0.10 s",
+        ),
+        (".x", "did not hold above(6) for 0.50 s within 2.00 s: it came late, and held for the last 0.00 s"),
+    ],
+)
+def test_how_a_value_did_not_hold_is_told(course: str, told: str) -> None:
+    stretch = Stretch()
+    for number, letter in enumerate(course):
+        if letter == "x":
+            stretch.go_on(number * 1e5)
+        else:
+            stretch.end()
+
+    assert stretch.complaint(above(6), 2.0, 0.5) == told
 
 
 def test_a_wait_without_any_update_says_so(fake: FakeServer, device: Device) -> None:

@@ -1,4 +1,4 @@
-"""The device of the contract tests: the fake server's ``plain`` one, with what the tests need besides.
+"""The device of the contract tests: the fake server's ``plain`` one, with what tests and examples need more.
 
 Both kinds of server take it: the fake as it is, a real one through emulated_server.py. Imported by the
 Pythons of the released servers too, so it needs nothing but attrs.
@@ -11,6 +11,7 @@ from types import MappingProxyType
 import attrs
 
 from pytest_scrutiny.fakeserver.device import RPV, Profile, Variable
+from pytest_scrutiny.fakeserver.production import equip
 from pytest_scrutiny.fakeserver.profiles import PLAIN, PROFILES
 from pytest_scrutiny.model.status import MemoryRegion
 from pytest_scrutiny.model.values import FLOAT32_MAX, FLOAT64_MAX
@@ -47,10 +48,12 @@ EDGE_RPVS: Mapping[DataType, RPV] = MappingProxyType({
     kind: RPV(0x2000 + place, kind) for place, kind in enumerate(_TYPES)
 })  # fmt: skip
 
+_EQUIPPED = equip(PLAIN)
+
 CONTRACT: Profile = attrs.evolve(
-    PLAIN,
+    _EQUIPPED,
     variables=(
-        *PLAIN.variables,
+        *_EQUIPPED.variables,
         *EDGE_VARIABLES.values(),
         Variable("/region/forbidden", DataType.uint16, FORBIDDEN.start + 8, initial=7),
         Variable("/region/readonly", DataType.uint16, READONLY.start + 8, initial=8),
