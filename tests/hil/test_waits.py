@@ -123,6 +123,7 @@ def test_how_a_value_did_not_hold_is_told(course: str, told: str) -> None:
 def test_a_wait_without_any_update_says_so(fake: FakeServer, device: Device) -> None:
     device[SPEED].read()
     fake.hang()
+    device.raw.echo("what was sent before has come")
     with pytest.raises(TimeoutException) as caught:
         device[SPEED].wait(5, timeout=100 * MS)
 
