@@ -166,8 +166,8 @@ class Api:
             case Change.READY:
                 state.watchables.add(state.device.rpvs())
             case Change.SFD_LOADED:
-                state.watchables.add((*profile.variables, *profile.aliases))
                 state.watchables.add_arrays(profile.arrays)
+                state.watchables.add((*profile.variables, *profile.aliases))
             case Change.SFD_UNLOADED:
                 state.watchables.remove(Variable, Alias)
             case Change.LOST:

@@ -23,6 +23,8 @@ class Array:
     :ivar initial: the elements' first values in memory's order; what is missing is 0.
     :ivar node: the part of the path that has the indices, ``/app/points``; None for all of it.
     :ivar stride: bytes from one element to the next; None for the size of the datatype.
+    :ivar pointer: path of the pointer behind which it lies; ``address`` is counted from what that holds.
+    :ivar pointers: or of an array of pointers of the same sizes: behind each of them lies one element.
     """
 
     path: str
@@ -33,6 +35,8 @@ class Array:
     enum: EmbeddedEnum | None = None
     node: str | None = None
     stride: int | None = None
+    pointer: str | None = None
+    pointers: str | None = None
 
     @property
     def factory(self) -> VariableFactoryInterface:
@@ -58,8 +62,20 @@ class Array:
         )  # fmt: skip
 
     def address_of(self, number: int) -> int:
-        """Return where an element lies."""
+        """Return where an element lies; behind a pointer, how far from what that holds."""
+        if self.pointers is not None:
+            return self.address
         return self.address + number * (self.stride or self.datatype.get_size_bit() // 8)
+
+    def pointer_of(self, number: int) -> str | None:
+        """Return the path of the pointer behind which an element lies; None if there is none."""
+        if self.pointers is None:
+            return self.pointer
+        indices = []
+        for size in reversed(self.dims):
+            number, index = divmod(number, size)
+            indices.append(f"[{index}]")
+        return self.pointers + "".join(reversed(indices))
 
 
 def bare_path(path: str) -> str:

@@ -2,8 +2,8 @@
 
 Rule 1: a device is data. What it offers are the rows of its profile; what it does are its behaviours.
 Rule 2: no clock, thread or socket: whoever holds the device tells it what time it is.
-Rule 3: the bench's side (``get``, ``set``) may do anything; the server's side (``read``, ``write``) only
-    what the device's features and regions allow.
+Rule 3: the bench's side (``get``, ``set``) may do anything; the server's side (exchange.py) only what the
+    device's features and regions allow.
 
 PYTEST_DONT_REWRITE
 """
@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import attrs
 
-from pytest_scrutiny.errors import BadEnumError, NameNotFoundError
+from pytest_scrutiny.errors import BadEnumError, InvalidValueError, NameNotFoundError
 from pytest_scrutiny.fakeserver.arrays import Array, bare_path
 from pytest_scrutiny.fakeserver.memory import (
     Memory,
@@ -26,7 +26,7 @@ from pytest_scrutiny.fakeserver.memory import (
 from pytest_scrutiny.model.datalog import DataloggingCapabilities
 from pytest_scrutiny.model.sfd import SFDInfo
 from pytest_scrutiny.model.status import DeviceInfo, MemoryRegion, SupportedFeatureMap
-from pytest_scrutiny.model.values import EmbeddedDataType, EmbeddedEnum, ValueStatus
+from pytest_scrutiny.model.values import EmbeddedDataType, EmbeddedEnum
 
 ALL_FEATURES = SupportedFeatureMap(
     memory_write=True, datalogging=True, user_command=True, sixtyfour_bits=True
@@ -37,7 +37,10 @@ ALL_FEATURES = SupportedFeatureMap(
 class Variable:
     """A variable of the firmware.
 
-    :ivar bitoffset: first bit of a bit field; None, like ``bitsize``, if it is none.
+    :ivar address: where it lies; behind a pointer, counted from the address that the pointer holds.
+    :ivar initial: what it starts as; what is behind a pointer has none of its own.
+    :ivar bitoffset: first bit of a bit field, from the lowest; None, like ``bitsize``, if it is none.
+    :ivar pointer: path of the pointer behind which it lies: another variable, or an array's element.
     """
 
     path: str
@@ -47,6 +50,26 @@ class Variable:
     enum: EmbeddedEnum | None = None
     bitoffset: int | None = None
     bitsize: int | None = None
+    pointer: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what no server would survive.
+
+        :raises ValueError: for a bit field that is none.
+        """
+        if self.bitoffset is None or self.bitsize is None:
+            return
+        word = self.datatype.get_size_bit()
+        if self.datatype.is_float() or not 0 < self.bitsize < 64 or self.bitoffset + self.bitsize > word:
+            raise ValueError(
+                f"{self.path} is no bit field of a {self.datatype.name} ({self.bitsize} bits from bit "
+                f"{self.bitoffset}); expected 1 to 63 bits that fit in a whole number or a bool"
+            )
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes; of a bit field, those of its word."""
+        return self.datatype.get_size_bit() // 8
 
 
 @attrs.frozen
@@ -56,6 +79,17 @@ class RPV:
     rpvid: int
     datatype: EmbeddedDataType
     initial: bool | float = 0
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what no server would survive: each ends when such a device connects (0.3.0 to 0.16.0).
+
+        :raises ValueError: if the datatype is none that servers support.
+        """
+        if not self.datatype.is_supported():
+            raise ValueError(
+                f"{self.path} is a {self.datatype.name}, which ends any server as an RPV; "
+                "expected a datatype of up to 64 bits that servers support, or a variable"
+            )
 
     @property
     def path(self) -> str:
@@ -134,25 +168,9 @@ class Profile:
     memory_start: int = 0x1000
     memory_size: int = 0x1000
     is_big_endian: bool = False
+    address_size_bits: int = 32
     forbidden: tuple[MemoryRegion, ...] = ()
     readonly: tuple[MemoryRegion, ...] = ()
-
-
-@attrs.frozen
-class Reading:
-    """What a read gave.
-
-    :ivar value: None unless ``status`` is Valid.
-    :ivar data: the bytes in memory; None for RPVs.
-    """
-
-    value: bool | float | None
-    data: bytes | None = None
-    status: ValueStatus = ValueStatus.Valid
-
-
-class WriteRefused(Exception):
-    """The device does not take this write; the text is the server's ``failure_reason``."""
 
 
 class SimulatedDevice:
@@ -172,17 +190,24 @@ class SimulatedDevice:
         self._rows: Mapping[str, Row] = {row.path: row for row in rows}
         self._arrays = {array.path: array for array in profile.arrays}
         self._lived_until: float | None = None
+        pointers = [row.pointer for row in profile.variables]
+        for pointer in (*pointers, *(array.pointer_of(0) for array in profile.arrays)):
+            if pointer is not None:
+                self.row(pointer)  # a wrong one is found here, not by whoever watches what is behind it
         self.reboot()
 
     def reboot(self) -> None:
         """Put every value back to where it starts."""
         for row in self._rows.values():
             if not isinstance(row, Alias):
-                self._store(row, row.initial)
+                self._start(row)
         for array in self._arrays.values():
             for element in array.factory.element_paths():
-                variable = self.element(element)
-                self._store(variable, variable.initial)
+                self._start(self.element(element))
+
+    def _start(self, target: Variable | RPV) -> None:
+        if isinstance(target, RPV) or target.pointer is None:
+            self._store(target, target.initial)
 
     def advance(self, now: float) -> None:
         """Let time pass; seconds on any clock that does not go back."""
@@ -212,7 +237,7 @@ class SimulatedDevice:
             max_bitrate_bps=None,
             rx_timeout_us=50000,
             heartbeat_timeout=5.0,
-            address_size_bits=32,
+            address_size_bits=self.profile.address_size_bits,
             protocol_major=1,
             protocol_minor=0,
             supported_features=self.features,
@@ -234,10 +259,13 @@ class SimulatedDevice:
     # The bench's side
 
     def get(self, path: str) -> bool | float:
-        """Return the value as it is in the device, whatever a server may see of it."""
+        """Return the value as it is in the device, whatever a server may see of it.
+
+        :raises InvalidValueError: if it is behind a null pointer.
+        """
         row = self.row(path)
-        value = self._load(self.target_of(row)).value
-        assert value is not None  # only a server is kept out of a region
+        target = self.target_of(row)
+        value = self._rpvs[target.rpvid] if isinstance(target, RPV) else self._load(target)
         return row.to_user(value) if isinstance(row, Alias) else value
 
     def set(self, path: str, value: float | str) -> None:
@@ -245,6 +273,7 @@ class SimulatedDevice:
 
         :param value: or the name of an enum's member.
         :raises BadEnumError: if there is no such member.
+        :raises InvalidValueError: if it is behind a null pointer.
         """
         row = self.row(path)
         number = self._member(row, value) if isinstance(value, str) else value
@@ -272,8 +301,14 @@ class SimulatedDevice:
         """
         array = self._arrays[bare_path(path)]
         number = array.number_of(path)
-        initial = array.initial[number] if number < len(array.initial) else 0
-        return Variable(path, array.datatype, array.address_of(number), initial, array.enum)
+        return Variable(
+            path,
+            array.datatype,
+            array.address_of(number),
+            array.initial[number] if number < len(array.initial) else 0,
+            array.enum,
+            pointer=array.pointer_of(number),
+        )
 
     def target_of(self, row: Row) -> Variable | RPV:
         """Return the variable or RPV behind an alias, or the row itself."""
@@ -292,69 +327,54 @@ class SimulatedDevice:
             raise BadEnumError(f"{name!r} is no value of {row.path}; expected one of {members}")
         return enum.vals[name]
 
-    # The server's side
-
-    def read(self, row: Row) -> Reading:
-        """Return what a server reads."""
-        target = self.target_of(row)
-        if isinstance(target, Variable) and self._touches(self.profile.forbidden, target):
-            return Reading(None, None, ValueStatus.ForbiddenRegion)
-        reading = self._load(target)
-        if isinstance(row, Alias) and reading.value is not None:
-            return attrs.evolve(reading, value=row.to_user(reading.value))
-        return reading
-
-    def write(self, row: Row, value: bool | float) -> Reading:
-        """Store a value and return it as the server then believes it: in range, but not yet rounded.
-
-        :raises WriteRefused: if the device does not take it.
-        """
-        target = self.target_of(row)
-        if isinstance(target, Variable):
-            self._check_may_write(target)
-        wanted = row.to_target(value) if isinstance(row, Alias) else value
-        try:
-            written = fit_value(target.datatype, wanted, getattr(target, "bitsize", None))
-            self._store(target, written)
-        except (ValueError, OverflowError) as exc:
-            # A real server ends here (a float32 beyond its range, 0.16.0, observed); we only refuse.
-            raise WriteRefused("Failed to encode") from exc
-        is_whole = isinstance(target, Variable) and target.bitsize is None
-        return Reading(written, self._load(target).data if is_whole else None)
-
-    def _check_may_write(self, target: Variable) -> None:
-        regions = (*self.profile.forbidden, *self.profile.readonly)
-        if not self.features.memory_write or self._touches(regions, target):
-            raise WriteRefused("Not allowed")
-
-    @staticmethod
-    def _touches(regions: tuple[MemoryRegion, ...], variable: Variable) -> bool:
-        end = variable.address + variable.datatype.get_size_bit() // 8 - 1
-        return any(region.start <= end and variable.address <= region.end for region in regions)
-
     # Where values lie
 
-    def _load(self, target: Variable | RPV) -> Reading:
-        if isinstance(target, RPV):
-            return Reading(self._rpvs[target.rpvid])
-        data = self.memory.read(target.address, target.datatype.get_size_bit() // 8)
-        value = decode_value(target.datatype, data, is_big_endian=self.memory.is_big_endian)
-        if target.bitoffset is not None and target.bitsize is not None:
-            field = extract_bits(int(value), target.bitoffset, target.bitsize)
-            value = field != 0 if target.datatype.is_bool() else field
-        return Reading(value, data)
+    def _address(self, variable: Variable) -> int:
+        if variable.pointer is None:
+            return variable.address
+        base = int(self.get(variable.pointer))
+        if base == 0:
+            raise InvalidValueError(f"{variable.path} has no value: {variable.pointer} is null")
+        return base + variable.address
+
+    def _load(self, variable: Variable) -> bool | float:
+        data = self.memory.read(self._address(variable), variable.size)
+        value = decode_value(variable.datatype, data, is_big_endian=self.memory.is_big_endian)
+        if variable.bitoffset is None or variable.bitsize is None:
+            return value
+        word = int.from_bytes(data, self.memory.byte_order)
+        field = extract_bits(word, variable.bitoffset, variable.bitsize)
+        if variable.datatype.is_signed() and field >> variable.bitsize - 1:
+            field -= 1 << variable.bitsize  # the firmware knows its sign
+        return field != 0 if variable.datatype.is_bool() else field
 
     def _store(self, target: Variable | RPV, value: bool | float) -> None:
-        bitsize = None if isinstance(target, RPV) else target.bitsize
-        value = fit_value(target.datatype, value, bitsize)
-        is_big_endian = self.memory.is_big_endian
         if isinstance(target, RPV):
-            data = encode_value(target.datatype, value, is_big_endian=is_big_endian)
-            self._rpvs[target.rpvid] = decode_value(target.datatype, data, is_big_endian=is_big_endian)
+            self.store_rpv(target, fit_value(target.datatype, value))
             return
-        if target.bitoffset is not None and bitsize is not None:
-            self.memory.write_bits(
-                target.address, target.datatype.get_size_bit() // 8, (target.bitoffset, bitsize), int(value)
-            )
+        value = fit_value(target.datatype, value, target.bitsize)
+        self.store(target, self._address(target), value)
+
+    def rpv(self, rpvid: int) -> bool | float:
+        """Return an RPV's value."""
+        return self._rpvs[rpvid]
+
+    def store_rpv(self, target: RPV, value: bool | float) -> None:
+        """Change an RPV's value, rounded as its datatype does; it must fit.
+
+        :raises OverflowError: if it does not.
+        """
+        self._rpvs[target.rpvid] = decode_value(target.datatype, encode_value(target.datatype, value))
+
+    def store(self, variable: Variable, address: int, value: bool | float) -> None:
+        """Change a variable's bytes, or bits, at an address; the value must fit.
+
+        :raises OverflowError: if it does not.
+        :raises LookupError: if there is no memory.
+        """
+        if variable.bitoffset is not None and variable.bitsize is not None:
+            field = (variable.bitoffset, variable.bitsize)
+            self.memory.write_bits(address, variable.size, field, int(value))
             return
-        self.memory.write(target.address, encode_value(target.datatype, value, is_big_endian=is_big_endian))
+        data = encode_value(variable.datatype, value, is_big_endian=self.memory.is_big_endian)
+        self.memory.write(address, data)

@@ -9,7 +9,11 @@ from typing import Literal
 
 from pytest_scrutiny.model.values import EmbeddedDataType
 
-_FLOAT_CODES = {2: "e", 4: "f", 8: "d"}
+_FLOAT_CODES = {
+    EmbeddedDataType.float16: "e",
+    EmbeddedDataType.float32: "f",
+    EmbeddedDataType.float64: "d",
+}
 
 
 class Memory:
@@ -23,6 +27,11 @@ class Memory:
         self.start = start
         self.is_big_endian = is_big_endian
         self._bytes = bytearray(size)
+
+    @property
+    def byte_order(self) -> Literal["big", "little"]:
+        """The same in Python's words."""
+        return "big" if self.is_big_endian else "little"
 
     def read(self, address: int, size: int) -> bytes:
         """Return ``size`` bytes.
@@ -42,9 +51,8 @@ class Memory:
 
     def write_bits(self, address: int, size: int, field: tuple[int, int], value: int) -> None:
         """Store the bits of a field, ``(first bit, bits)``, in a word of ``size`` bytes; its others stay."""
-        order: Literal["big", "little"] = "big" if self.is_big_endian else "little"
-        word = insert_bits(int.from_bytes(self.read(address, size), order), *field, value)
-        self.write(address, word.to_bytes(size, order))
+        word = insert_bits(int.from_bytes(self.read(address, size), self.byte_order), *field, value)
+        self.write(address, word.to_bytes(size, self.byte_order))
 
     def _offset(self, address: int, size: int) -> int:
         offset = address - self.start
@@ -61,20 +69,33 @@ def encode_value(datatype: EmbeddedDataType, value: float, *, is_big_endian: boo
     """Return a value as it lies in memory; the value must fit (see :func:`fit_value`).
 
     :raises OverflowError: if it does not fit.
+    :raises ValueError: if nobody here knows the datatype's format; its zero is all zeros.
     """
     size = datatype.get_size_bit() // 8
-    if datatype.is_float():
-        return struct.pack((">" if is_big_endian else "<") + _FLOAT_CODES[size], value)
-    return int(value).to_bytes(size, "big" if is_big_endian else "little", signed=datatype.is_signed())
+    if not datatype.is_float():
+        return int(value).to_bytes(size, "big" if is_big_endian else "little", signed=datatype.is_signed())
+    if value == 0 and datatype not in _FLOAT_CODES:
+        return bytes(size)
+    return struct.pack(_float_format(datatype, is_big_endian=is_big_endian), value)
 
 
 def decode_value(datatype: EmbeddedDataType, data: bytes, *, is_big_endian: bool = False) -> bool | float:
-    """Return the value that lies in ``data``."""
+    """Return the value that lies in ``data``.
+
+    :raises ValueError: if nobody here knows the datatype's format.
+    """
     if datatype.is_float():
-        (value,) = struct.unpack((">" if is_big_endian else "<") + _FLOAT_CODES[len(data)], data)
+        (value,) = struct.unpack(_float_format(datatype, is_big_endian=is_big_endian), data)
         return float(value)
     number = int.from_bytes(data, "big" if is_big_endian else "little", signed=datatype.is_signed())
     return number != 0 if datatype.is_bool() else number
+
+
+def _float_format(datatype: EmbeddedDataType, *, is_big_endian: bool) -> str:
+    if datatype not in _FLOAT_CODES:
+        known = ", ".join(kind.name for kind in _FLOAT_CODES)
+        raise ValueError(f"no format of {datatype.name} is known here; expected one of {known}")
+    return (">" if is_big_endian else "<") + _FLOAT_CODES[datatype]
 
 
 def fit_value(datatype: EmbeddedDataType, value: float, bitsize: int | None = None) -> bool | float:

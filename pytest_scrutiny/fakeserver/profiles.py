@@ -1,7 +1,7 @@
 """The devices that come with the fake server.
 
 ``plain`` is a small power supply: while ``/app/run`` is true its voltage goes to ``/psu/setpoint``, and
-``/psu/state`` follows.
+``/psu/state`` follows. ``types`` has one of everything (datatypes.py).
 
 PYTEST_DONT_REWRITE
 """
@@ -14,6 +14,7 @@ from types import MappingProxyType
 import attrs
 
 from pytest_scrutiny.errors import NameNotFoundError
+from pytest_scrutiny.fakeserver import datatypes
 from pytest_scrutiny.fakeserver.arrays import Array
 from pytest_scrutiny.fakeserver.device import RPV, Alias, Profile, SimulatedDevice, Variable
 from pytest_scrutiny.fakeserver.production import equip
@@ -139,6 +140,18 @@ PLAIN = Profile(
     ),
 )
 
+TYPES = attrs.evolve(
+    PLAIN,
+    display_name="Simulated datatypes",
+    variables=datatypes.VARIABLES,
+    arrays=datatypes.ARRAYS,
+    aliases=datatypes.ALIASES,
+    rpvs=datatypes.RPVS,
+    behaviours=(datatypes.walk,),
+    forbidden=(datatypes.FORBIDDEN,),
+    readonly=(datatypes.READONLY,),
+)
+
 PROFILES: Mapping[str, Profile] = MappingProxyType({
     "plain": PLAIN,
     "bare": attrs.evolve(
@@ -165,10 +178,18 @@ PROFILES: Mapping[str, Profile] = MappingProxyType({
         firmware_id="5c7a71fa0c0de000deadbeefcafe0002",  # the description is of the build before
     ),
     "production": attrs.evolve(equip(PLAIN), display_name="Simulated PSU, production"),
+    "types": TYPES,
+    "types-big": attrs.evolve(
+        TYPES,
+        display_name="Simulated datatypes, big-endian",
+        is_big_endian=True,
+        address_size_bits=64,
+    ),
 })  # fmt: skip
 """``{name: device}``: ``bare`` has memory_write only, ``sealed`` all but that, ``nameless`` RPVs only,
 ``foreign`` too, for the one firmware description on the server is another firmware's; ``production`` has a
-power-up sequence and an EEPROM besides (production.py)."""
+power-up sequence and an EEPROM besides (production.py). ``types`` has one of everything (datatypes.py),
+``types-big`` the same on a big-endian processor with addresses of 64 bits."""
 
 
 def make_device(profile: str = "plain", *, without: Iterable[str] = ()) -> SimulatedDevice:

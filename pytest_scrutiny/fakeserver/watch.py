@@ -94,8 +94,9 @@ def _find_all(request: Request) -> dict[str, Entry]:
 
 def get_watchable_info(request: Request) -> Mapping[str, object]:
     """Describe names without a subscription."""
-    entries = [entry.info for entry in _find_all(request).values()]
-    return encode_watchable_info(entries, request.state.dialect)
+    dialect = request.state.dialect
+    entries = [entry.describe(dialect) for entry in _find_all(request).values()]
+    return encode_watchable_info(entries, dialect)
 
 
 def subscribe_watchable(request: Request) -> Mapping[str, object]:
@@ -109,7 +110,8 @@ def subscribe_watchable(request: Request) -> Mapping[str, object]:
     entries = _find_all(request)
     for entry in entries.values():
         state.watchables.watch(request.client, entry, rate, request.now)
-    return encode_subscribed([entry.info for entry in entries.values()], state.dialect)
+    found = [entry.describe(state.dialect) for entry in entries.values()]
+    return encode_subscribed(found, state.dialect)
 
 
 def unsubscribe_watchable(request: Request) -> Mapping[str, object]:

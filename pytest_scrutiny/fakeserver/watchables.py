@@ -15,7 +15,8 @@ from typing import TypeAlias
 import attrs
 
 from pytest_scrutiny.fakeserver.arrays import Array, bare_path
-from pytest_scrutiny.fakeserver.device import RPV, Alias, Reading, Row, SimulatedDevice, Variable
+from pytest_scrutiny.fakeserver.device import RPV, Alias, Row, SimulatedDevice, Variable
+from pytest_scrutiny.fakeserver.exchange import Exchange, Reading
 from pytest_scrutiny.fakeserver.link import Timing
 from pytest_scrutiny.model.listing import VariableFactoryInterface
 from pytest_scrutiny.model.values import WatchableType
@@ -82,15 +83,19 @@ class Entry:
     """One name on the server.
 
     :ivar is_element: it is an array's, made when it was first asked for, until nobody watches it any more.
+    :ivar pointer: behind which its target lies, if any.
     :ivar watchers: ``{client: updates a second, or None for all}``.
-    :ivar due: when it is to be read next, while it is watched.
+    :ivar needed_by: what is watched behind it, and so is read only if this is read too.
+    :ivar due: when it is to be read next, while it is watched or needed.
     """
 
     row: Row
     target: Variable | RPV
     info: WatchableInfo
     is_element: bool = False
+    pointer: "Entry | None" = None
     watchers: dict[Client, float | None] = attrs.field(factory=dict)
+    needed_by: "set[Entry]" = attrs.field(factory=set)
     due: float = 0.0
     reading: Reading = attrs.field(default=Reading(None))
     time_us: float = 0.0
@@ -98,8 +103,31 @@ class Entry:
     @property
     def rate_hz(self) -> float | None:
         """The rate of its fastest watcher; None as soon as one wants everything."""
-        rates = [rate for rate in self.watchers.values() if rate is not None]
-        return max(rates) if len(rates) == len(self.watchers) and rates else None
+        wanted = [*self.watchers.values(), *(entry.rate_hz for entry in self.needed_by)]
+        rates = [rate for rate in wanted if rate is not None]
+        return max(rates) if len(rates) == len(wanted) and rates else None
+
+    @property
+    def base(self) -> int | None:
+        """What its pointer held when it was last read; None if it has none, or that was never read."""
+        value = None if self.pointer is None else self.pointer.reading.value
+        return None if value is None else int(value)
+
+    def address(self, dialect: Dialect) -> int | None:
+        """Return where its target lies, as far as the server knows; None for RPVs, too."""
+        if isinstance(self.target, RPV):
+            return None
+        if self.pointer is None:
+            return self.target.address
+        base = dialect.unread_pointer if self.base is None else self.base
+        return None if base is None else base + self.target.address
+
+    def describe(self, dialect: Dialect) -> WatchableInfo:
+        """Return what the server tells about it at present."""
+        if self.pointer is None or not isinstance(self.info.details, VariableDetails):
+            return self.info
+        details = attrs.evolve(self.info.details, address=self.address(dialect))
+        return attrs.evolve(self.info, details=details)
 
     def encode(self, dialect: Dialect) -> dict[str, object]:
         """Return its present value as a record of a ``watchable_update``."""
@@ -125,6 +153,7 @@ class Watchables:
         self, device: SimulatedDevice, dialect: Dialect, timing: Timing, stamp: Callable[[float], float]
     ) -> None:
         self._device = device
+        self._exchange = Exchange(device, dialect)
         self._dialect = dialect
         self._timing = timing
         self._stamp = stamp
@@ -154,8 +183,17 @@ class Watchables:
         if bare_path(path) == path or bare_path(path) not in {array.access_path for array in self.factories}:
             return None
         row = self._device.element(path)
-        entry = Entry(row=row, target=row, info=self._describe(row, row), is_element=True)
-        self._by_path[path] = self._by_id[entry.info.server_id] = entry
+        if not row.datatype.is_supported():
+            # Listed and of no use: a server fails when it makes the element (0.9.2 to 0.16.0, observed).
+            raise TypeError(f"{path} is a {row.datatype.name}, which servers do not support")
+        return self._learn(row, row, is_element=True)
+
+    def _learn(self, row: Row, target: Variable | RPV, *, is_element: bool = False) -> Entry:
+        pointer = None if isinstance(target, RPV) or target.pointer is None else self.find(target.pointer)
+        entry = Entry(
+            row=row, target=target, info=self._describe(row, target), is_element=is_element, pointer=pointer
+        )
+        self._by_path[row.path] = self._by_id[entry.info.server_id] = entry
         return entry
 
     def find_id(self, server_id: str) -> Entry | None:
@@ -165,17 +203,36 @@ class Watchables:
     # Names that come and go
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Learn names; an alias whose target is not known is left out."""
-        for row in rows:
+        """Learn names: pointers before what is behind them, aliases last; what a server cannot, it leaves out."""
+        for row in sorted(rows, key=_turn):
             target = self._device.target_of(row)
-            if isinstance(row, Alias) and isinstance(target, RPV) and target.path not in self._by_path:
-                continue
-            entry = Entry(row=row, target=target, info=self._describe(row, target))
-            self._by_path[row.path] = self._by_id[entry.info.server_id] = entry
+            if self._can_learn(row, target):
+                self._learn(row, target)
+
+    def _can_learn(self, row: Row, target: Variable | RPV) -> bool:
+        if not (self._exchange.knows(target.datatype) and target.datatype.is_supported()):
+            return False
+        if isinstance(row, Alias):
+            return self._finds(target.path)
+        if isinstance(target, RPV) or target.pointer is None:
+            return True
+        return self._dialect.knows_pointers and self._finds(target.pointer)
+
+    def _finds(self, path: str) -> bool:
+        try:
+            return self.find(path) is not None
+        except LookupError:
+            return False
 
     def add_arrays(self, arrays: Iterable[Array]) -> None:
         """Learn arrays, if this release's server can."""
-        self.factories = tuple(array.factory for array in arrays if self._dialect.list_has_factories)
+        self.factories = tuple(
+            array.factory
+            for array in arrays
+            if self._dialect.list_has_factories
+            and self._exchange.knows(array.datatype)
+            and (self._dialect.knows_pointers or array.pointer_of(0) is None)
+        )
 
     def remove(self, *kinds: type[Row]) -> None:
         """Forget all names of these kinds and whoever watched them."""
@@ -206,14 +263,24 @@ class Watchables:
     def watch(self, client: Client, entry: Entry, rate_hz: float | None, now: float) -> None:
         """Let a client watch an entry, or change how often it wants it; the next read brings a value."""
         entry.watchers[client] = rate_hz
-        entry.due = now + self._timing.exchange
-        self._watched[entry.info.server_id] = entry
+        for read in (entry, entry.pointer):
+            if read is not None:
+                read.due = now + self._timing.exchange
+                self._watched[read.info.server_id] = read
+        if entry.pointer is not None:
+            entry.pointer.needed_by.add(entry)
 
     def unwatch(self, client: Client, entry: Entry) -> None:
         """End a client's subscription, if it has one."""
         entry.watchers.pop(client, None)
         client.forget(entry)
-        if not entry.watchers:
+        if not entry.watchers and entry.pointer is not None:
+            entry.pointer.needed_by.discard(entry)
+            self._let_go(entry.pointer)
+        self._let_go(entry)
+
+    def _let_go(self, entry: Entry) -> None:
+        if not entry.watchers and not entry.needed_by:
             self._watched.pop(entry.info.server_id, None)
             if entry.is_element:
                 self._forget(entry)
@@ -229,17 +296,39 @@ class Watchables:
         return min((entry.due for entry in self._watched.values()), default=None)
 
     def read_due(self, now: float) -> None:
-        """Read what is due, changed or not, and note it for its watchers."""
+        """Read what is due, changed or not, and note it for its watchers.
+
+        What is behind pointers comes first: a server reads it where it believes it to be. So the first time
+        it can be told to be behind a null pointer, however good that is (0.12.0 to 0.16.0, observed).
+        """
         next_read = self.next_read
         if next_read is None or next_read > now:
             return
         time_us = self._stamp(now)
         until = now + self._timing.poll * _RATE_GRACE
-        for entry in self._watched.values():
+        for entry in sorted(self._watched.values(), key=lambda entry: entry.pointer is None):
             if entry.due <= until:
-                self._take(entry, self._device.read(entry.row), time_us)
-                pause = self._timing.poll if entry.rate_hz is None else 1.0 / entry.rate_hz
+                is_useful = self._read(entry, time_us)
+                pause = 1.0 / entry.rate_hz if is_useful and entry.rate_hz is not None else 0.0
                 entry.due = now + max(pause, self._timing.poll)
+
+    def _read(self, entry: Entry, time_us: float) -> bool:
+        """Return whether there was a value; otherwise it is looked for again at once, whatever the rate."""
+        try:
+            reading = self._exchange.read(entry.row, entry.base)
+        except LookupError:  # no memory there: the device refuses, and no server tells anybody
+            return False
+        self._take(entry, reading, time_us)
+        return reading.value is not None
+
+    # Writing
+
+    def write(self, entry: Entry, value: bool | float) -> Reading:
+        """Store a value and return its target's as the server then believes it.
+
+        :raises WriteRefused: if the device does not take it, or it is behind a pointer that was not read.
+        """
+        return self._exchange.write(entry.row, value, entry.base)
 
     def believe(self, written: Reading, target: Variable | RPV, now: float) -> None:
         """Take a value that was written for read, as a server does, and read the device again soon.
@@ -247,11 +336,13 @@ class Watchables:
         Watchers get the written value before the write's completion; it is no read of the device.
         """
         time_us = self._stamp(now)
-        for entry in self._watched.values():
-            if entry.target is target:
-                reading = written
-                if isinstance(entry.row, Alias) and written.value is not None:
-                    reading = attrs.evolve(written, value=entry.row.to_user(written.value))
+        entries = [entry for entry in self._watched.values() if entry.row.path != target.path]
+        if target.path in self._by_path:  # a pointer leads there from now on, watched or not
+            entries.append(self._by_path[target.path])
+        for entry in entries:
+            if entry.target.path == target.path:
+                alias = entry.row if isinstance(entry.row, Alias) else None
+                reading = written if alias is None else self._exchange.through_alias(alias, written)
                 self._take(entry, reading, time_us)
                 entry.due = now + self._timing.exchange
 
@@ -261,6 +352,12 @@ class Watchables:
         entry.reading, entry.time_us = reading, time_us
         for client in entry.watchers:
             client.note(entry)
+
+
+def _turn(row: Row) -> int:
+    if isinstance(row, Alias):
+        return 2
+    return 1 if isinstance(row, Variable) and row.pointer is not None else 0
 
 
 def _kind_and_details(

@@ -12,7 +12,7 @@ import math
 import uuid
 from collections.abc import Mapping
 
-from pytest_scrutiny.fakeserver.device import WriteRefused
+from pytest_scrutiny.fakeserver.exchange import WriteRefused
 from pytest_scrutiny.fakeserver.state import Command, PendingWrite, Refused, Request, State
 from pytest_scrutiny.fakeserver.watchables import Client, Entry
 from pytest_scrutiny.model.write import WriteCompletion
@@ -29,7 +29,7 @@ def settle_writes(state: State, now: float) -> None:
     while state.writes and state.link.is_answering:
         write = state.writes.pop(0)
         try:
-            written = state.device.write(write.entry.row, write.value)
+            written = state.watchables.write(write.entry, write.value)
         except WriteRefused as exc:
             write.finish(False, state.stamp(now), str(exc))
             continue

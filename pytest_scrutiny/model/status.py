@@ -67,6 +67,10 @@ class MemoryRegion:
         """The last address of the region, inclusive."""
         return self.start + max(self.size, 1) - 1
 
+    def touches(self, other: "MemoryRegion") -> bool:
+        """Return whether the two share an address."""
+        return self.start <= other.end and other.start <= self.end
+
 
 @attrs.frozen
 class DeviceInfo:

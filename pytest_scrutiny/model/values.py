@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import attrs
 
+FLOAT16_MAX = 65504.0
 FLOAT32_MAX = 3.4028234663852886e38
 """The largest finite float32. A real server ends when it has to store more (0.16.0, observed)."""
 FLOAT64_MAX = 1.7976931348623157e308
@@ -95,11 +96,23 @@ class EmbeddedDataType(enum.Enum):
         """Return whether values are addresses."""
         return self.value >> 4 == 6
 
+    def is_supported(self) -> bool:
+        """Return whether servers can read and write such a value: nothing of more than 64 bits, few floats.
+
+        All servers know the other words too, and leave variables of theirs out; an RPV of theirs ends the
+        server when the device connects (0.1.0 to 0.16.0, observed).
+        """
+        if self.value >> 4 == 2:
+            return self in (EmbeddedDataType.float32, EmbeddedDataType.float64)
+        return (self.is_integer() or self.is_bool() or self.is_pointer()) and self.get_size_bit() <= 64
+
     def limits(self) -> tuple[int | float, int | float] | None:
         """Return the smallest and the largest value that can be stored; None if there is no such order."""
         size = self.get_size_bit()
         if self.is_integer() or self.is_pointer():
             return (-(1 << size - 1), (1 << size - 1) - 1) if self.is_signed() else (0, (1 << size) - 1)
+        if self is EmbeddedDataType.float16:
+            return -FLOAT16_MAX, FLOAT16_MAX
         if self is EmbeddedDataType.float32:
             return -FLOAT32_MAX, FLOAT32_MAX
         if self is EmbeddedDataType.float64:

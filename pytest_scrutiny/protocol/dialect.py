@@ -32,6 +32,7 @@ class Dialect:
 
     :ivar transport: what carries the messages.
     :ivar status_tells_device: device and SFD are part of the status; otherwise a client asks for them.
+    :ivar bool_word: what a bool is called; "boolean" if there are bools of 8 bits only.
     :ivar names_data_ready: the datalogger's word for "acquired, not yet read".
     :ivar loaded_sfd: the shape of the ``get_loaded_sfd`` reply.
     :ivar installed_sfds: the shape of the ``get_installed_sfd`` reply.
@@ -41,6 +42,10 @@ class Dialect:
     :ivar write_needs_watch: only a client that watches an entry may write it.
     :ivar pushes_datalogging: a change of the datalogger's state is pushed; "known": unless it is unknown now.
     :ivar list_has_factories: arrays are listed apart, as factories of their elements.
+    :ivar knows_pointers: pointers are datatypes, and what is behind them has paths.
+    :ivar unread_pointer: what a pointer counts as that was never read; a path behind it has no address if None.
+    :ivar alias_gives_floats: whatever its target is, and takes floats only.
+    :ivar counts_bits_from_the_top: where bit fields of big-endian devices are read, but not where written.
     :ivar resets_on_close: a closed connection shows as ECONNRESET, not as the end of the stream.
     """
 
@@ -81,6 +86,10 @@ class Dialect:
     pushes_link_change: bool = False
     pushes_datalogging: Literal["never", "known", "always"] = "never"
     list_has_factories: bool = False
+    knows_pointers: bool = False
+    unread_pointer: Literal[0] | None = 0
+    alias_gives_floats: bool = True
+    counts_bits_from_the_top: bool = False
     resets_on_close: bool = False
 
     @property
@@ -127,18 +136,19 @@ _CHANGES: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("0.5.0", {"watch_has_path": True}),
     ("0.6.0", {
         "datalogging_key": "datalogging_status", "datalogging_state_key": "datalogging_state",
-        "names_data_ready": "downloading", "pushes_datalogging": "always",
+        "names_data_ready": "downloading", "pushes_datalogging": "always", "alias_gives_floats": False,
     }),
     ("0.8.0", {"demo_mode": True, "loaded_sfd": "nested", "installed_sfds": "list"}),
     ("0.9.0", {"path_key": "path", "datatype_key": "dtype", "list_has_ids": False, "write_takes_math": True,
                "list_has_factories": True}),
     ("0.9.2", {"strict_types": True}),
     ("0.10.0", {"watch_has_details": True}),
-    ("0.11.0", {"unwatch_reply": "response_unsubscribe_watchable"}),
+    ("0.11.0", {"unwatch_reply": "response_unsubscribe_watchable", "knows_pointers": True}),
     ("0.12.0", {"update_tells_invalid": True, "batched_updates": True, "write_needs_watch": False,
-                "resets_on_close": True}),
+                "resets_on_close": True, "unread_pointer": None}),
     ("0.13.0", {"watch_takes_rate": True}),
     ("0.14.0", {"bool_word": "bool8", "char_bit": True}),
+    ("0.14.1", {"counts_bits_from_the_top": True}),
     ("0.15.0", {"update_has_data": True, "completion_has_reason": True}),
     ("0.16.0", {"tells_why_no_command": True}),
 )  # fmt: skip

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Protocol, Self
 
-from pytest_scrutiny.fakeserver.device import SimulatedDevice
+from pytest_scrutiny.fakeserver.device import Profile, SimulatedDevice
 from pytest_scrutiny.fakeserver.link import Timing
 from pytest_scrutiny.fakeserver.server import FakeServer
 from pytest_scrutiny.model.link import DeviceLinkType
-from tests.interop.profiles import CONTRACT
+from tests.interop.profiles import DEVICES
 from tests.interop.servers import EmulatedServer
 
 HOST = "127.0.0.1"
@@ -16,12 +16,14 @@ HOST = "127.0.0.1"
 class Bench(Protocol):
     """What a contract test needs of a bench.
 
-    :ivar name: ``fake-0.16.0``, ``real-0.3.0`` …
+    :ivar name: ``fake-0.16.0``, ``real-0.3.0-types`` …
+    :ivar profile: the device as data.
     :ivar link_type: what carries the device's protocol.
     """
 
     name: str
     release: str
+    profile: Profile
     link_type: DeviceLinkType
 
     @property
@@ -52,10 +54,11 @@ class RealBench:
 
     link_type = DeviceLinkType.Dummy
 
-    def __init__(self, release: str, home: Path) -> None:
-        self.name = f"real-{release}"
+    def __init__(self, name: str, release: str, device: str, home: Path) -> None:
+        self.name = name
         self.release = release
-        self._server = EmulatedServer(release, home, "contract")
+        self.profile = DEVICES[device]
+        self._server = EmulatedServer(release, home, device)
         self.port = self._server.port
 
     def unplug(self) -> None:
@@ -85,12 +88,13 @@ class FakeBench:
 
     link_type = DeviceLinkType.UDP
 
-    def __init__(self, release: str, _home: Path) -> None:
-        self.name = f"fake-{release}"
+    def __init__(self, name: str, release: str, device: str, _home: Path) -> None:
+        self.name = name
         self.release = release
+        self.profile = DEVICES[device]
         # A real server reads every 10 ms and gives a silent device up after 1 s; nobody learns from waiting.
         self._server = FakeServer(
-            release, device=SimulatedDevice(CONTRACT), timing=Timing(poll=0.002, response_timeout=0.25)
+            release, device=SimulatedDevice(self.profile), timing=Timing(poll=0.002, response_timeout=0.25)
         ).start()
         self.port = self._server.port
 

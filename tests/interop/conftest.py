@@ -1,10 +1,10 @@
 """The benches of the contract tests. Those with real servers take part with ``--interop`` only.
 
-Each release's tests are one group for pytest-xdist (``-n 2 --dist loadgroup``), so that a worker has one
+Each bench's tests are one group for pytest-xdist (``-n 2 --dist loadgroup``), so that a worker has one
 server at a time.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -75,7 +75,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # Not as the fixtures' params: those are made before options and marks are known.
     releases = {"all": RELEASES, "generations": GENERATIONS, None: FEW}[_asked(metafunc.config)]
     if "bench" in metafunc.fixturenames:
-        benches = [bench for release in releases for bench in _benches_of(release)]
+        devices = getattr(metafunc.module, "BENCH_DEVICES", ("contract",))
+        benches = [bench for release in releases for bench in _benches_of(release, devices)]
         metafunc.parametrize("bench", benches, indirect=True, scope="session")
     if "sdk_release" in metafunc.fixturenames:
         groups = [
@@ -89,19 +90,20 @@ def _asked(config: pytest.Config) -> str | None:
     return asked
 
 
-def _benches_of(release: str) -> Iterator[Any]:
-    for kind, name, marks in (
-        (FakeBench, f"fake-{release}", []),
-        (RealBench, f"real-{release}", [pytest.mark.real_server]),
-    ):
-        yield pytest.param((kind, release), id=name, marks=[*marks, pytest.mark.xdist_group(name)])
+def _benches_of(release: str, devices: Sequence[str]) -> Iterator[Any]:
+    """Return the benches with each of the devices, which a module names in ``BENCH_DEVICES``."""
+    for kind, word, marks in ((FakeBench, "fake", []), (RealBench, "real", [pytest.mark.real_server])):
+        for device in devices:
+            name = f"{word}-{release}" if device == "contract" else f"{word}-{release}-{device}"
+            group = pytest.mark.xdist_group(name)
+            yield pytest.param((kind, name, release, device), id=name, marks=[*marks, group])
 
 
 @pytest.fixture(scope="session")
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """A running bench; its device may still be connecting."""
-    kind, release = request.param
-    with kind(release, tmp_path_factory.mktemp(f"home-{release}-")) as running:
+    kind, name, release, device = request.param
+    with kind(name, release, device, tmp_path_factory.mktemp(f"home-{name}-")) as running:
         yield running
 
 

@@ -16,7 +16,6 @@ Rule 4: the device has the variables, aliases, RPVs, regions and behaviours of t
     lives in it.
 """
 
-import importlib
 import json
 import logging
 import os
@@ -24,7 +23,6 @@ import queue
 import sys
 import threading
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,77 +34,12 @@ from scrutiny.server.device.device_info import FixedFreqLoop, VariableFreqLoop
 from scrutiny.server.device.emulated_device import EmulatedDevice
 from scrutiny.server.server import ScrutinyServer
 
-from pytest_scrutiny.fakeserver.device import Profile, SimulatedDevice, Variable
-from pytest_scrutiny.model.values import EmbeddedDataType as DataType
+from pytest_scrutiny.fakeserver.device import SimulatedDevice
+from tests.interop.description import RELEASE, install_sfd, type_word
 from tests.interop.profiles import DEVICES
 
-RELEASE = tuple(int(part) for part in scrutiny.__version__.split(".")[:2])
 # Up to 0.2 the plain one is not safe to use from the device's thread.
 _LINK = "thread_safe_dummy" if RELEASE < (0, 3) else "dummy"
-
-
-# The firmware description
-
-
-def _type_word(datatype: DataType) -> str:
-    # bool8 was called boolean until 0.13.
-    return "boolean" if datatype is DataType.bool8 and RELEASE < (0, 14) else datatype.name
-
-
-def _without_none(**fields: Any) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if value is not None}
-
-
-def _variable_map(variables: tuple[Variable, ...]) -> dict[str, Any]:
-    """Return the part of the description that says where variables lie; each brings a type of its own."""
-    return {
-        "version": 1,
-        "endianness": "little",
-        "type_map": {
-            str(i): {"name": row.datatype.name, "type": _type_word(row.datatype)}
-            for i, row in enumerate(variables)
-        },
-        "variables": {
-            row.path: _without_none(
-                type_id=str(i),
-                addr=row.address,
-                bitoffset=row.bitoffset,
-                bitsize=row.bitsize,
-                enum=None if row.enum is None else i,
-            )
-            for i, row in enumerate(variables)
-        },
-        "enums": {
-            str(i): {"name": row.enum.name, "values": dict(row.enum.vals)}
-            for i, row in enumerate(variables)
-            if row.enum is not None
-        },
-    }
-
-
-def _metadata(profile: Profile) -> dict[str, Any]:
-    assert profile.sfd is not None
-    assert profile.sfd.metadata is not None
-    fields = attrs.asdict(profile.sfd.metadata)
-    timestamp = fields["generation_info"].pop("timestamp")
-    fields["generation_info"]["time"] = timestamp and int(timestamp.timestamp())
-    return fields
-
-
-def _install_sfd(profile: Profile, folder: Path) -> None:
-    """Put the description where the server looks for it once the device has connected."""
-    file = folder / "emulated.sfd"
-    aliases = {
-        row.path: _without_none(target=row.target, gain=row.gain, offset=row.offset, min=row.min, max=row.max)
-        for row in profile.aliases
-    }
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("firmwareid", profile.firmware_id)
-        archive.writestr("metadata.json", json.dumps(_metadata(profile)))
-        archive.writestr("varmap.json", json.dumps(_variable_map(profile.variables)))
-        archive.writestr("alias.json", json.dumps(aliases))
-    place = "scrutiny.core.sfd_storage" if RELEASE < (0, 4) else "scrutiny.server.sfd_storage"
-    importlib.import_module(place).SFDStorage.install(str(file), ignore_exist=True)
 
 
 # The device
@@ -124,15 +57,17 @@ class Device:
         self._emulated = EmulatedDevice(link)
         self._emulated.firmware_id = bytes.fromhex(profile.firmware_id)
         self._emulated.display_name = profile.display_name
+        self._emulated.address_size_bits = profile.address_size_bits
+        self._emulated.protocol.set_address_size_bits(profile.address_size_bits)
         self._emulated.loops = [FixedFreqLoop(1000, name="1 kHz"), VariableFreqLoop(name="idle loop")]
         for region in profile.forbidden:
             self._emulated.add_forbidden_region(region.start, region.size)
         for region in profile.readonly:
             self._emulated.add_readonly_region(region.start, region.size)
-        self._publish_rpvs()
         self._store(self._load_simulated())
         for name, is_on in attrs.asdict(simulated.features).items():
             self._switch(name, is_on)
+        self._publish_rpvs()
         self._emulated.add_additional_task(self._live)
 
     def start(self) -> None:
@@ -166,20 +101,22 @@ class Device:
     def switch_feature(self, name: str, is_on: bool) -> None:
         """Change what the device can do; a server asks when a session begins."""
         self._switch(name, is_on)
+        self._publish_rpvs()
         self._emulated.force_disconnect()
 
     def _switch(self, name: str, is_on: bool) -> None:
+        self._simulated.change_features(**{name: is_on})
         self._emulated.supported_features["_64bits" if name == "sixtyfour_bits" else name] = is_on
 
     def _publish_rpvs(self) -> None:
         self._emulated.rpvs = {
             row.rpvid: {
                 "definition": RuntimePublishedValue(
-                    id=row.rpvid, datatype=getattr(EmbeddedDataType, _type_word(row.datatype))
+                    id=row.rpvid, datatype=getattr(EmbeddedDataType, type_word(row.datatype))
                 ),
                 "value": row.initial,
             }
-            for row in self._simulated.profile.rpvs
+            for row in self._simulated.rpvs()
         }
         self._emulated.protocol.configure_rpvs([rpv["definition"] for rpv in self._emulated.rpvs.values()])
 
@@ -250,7 +187,7 @@ def main(port: int, profile: str) -> None:
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
     simulated = SimulatedDevice(DEVICES[profile])
-    _install_sfd(simulated.profile, Path.home())
+    install_sfd(simulated.profile, Path.home())
     server = _make_server(port, Path.home())
     device = Device(simulated, server.device_handler.get_comm_link())
     init = server.init

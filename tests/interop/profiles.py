@@ -26,8 +26,9 @@ _INTEGERS = tuple(DataType[f"{sign}int{bits}"] for sign in "su" for bits in (8, 
 _TYPES = (*_INTEGERS, DataType.float32, DataType.float64, DataType.bool8)
 
 
-def _edges(datatype: DataType) -> tuple[bool | float, ...]:
-    if datatype is DataType.bool8:
+def edges(datatype: DataType) -> tuple[bool | float, ...]:
+    """Return the values of a datatype that are easily spoilt."""
+    if datatype.is_bool():
         return True, False
     if datatype is DataType.float32:  # what is no float32 is rounded to the nearest one
         return 0.1, FLOAT32_MAX, -FLOAT32_MAX, 2.0**-126, 2.0**-149, -(2.0**-149), -0.0
@@ -38,7 +39,7 @@ def _edges(datatype: DataType) -> tuple[bool | float, ...]:
     return low, high, *beyond_float, 1
 
 
-EDGES: Mapping[DataType, tuple[bool | float, ...]] = MappingProxyType({kind: _edges(kind) for kind in _TYPES})
+EDGES: Mapping[DataType, tuple[bool | float, ...]] = MappingProxyType({kind: edges(kind) for kind in _TYPES})
 """``{datatype: values at its limits}``."""
 
 EDGE_VARIABLES: Mapping[DataType, Variable] = MappingProxyType({

@@ -1,28 +1,16 @@
 """Every type of value at its limits, on every server: written, read back and found in memory, exactly."""
 
 import math
-import struct
 
 import pytest
 
 from pytest_scrutiny.fakeserver.memory import encode_value
 from pytest_scrutiny.hil.device import Device
 from pytest_scrutiny.model.values import EmbeddedDataType
+from tests.interop.exact import exactly, stored
 from tests.interop.profiles import EDGE_RPVS, EDGE_VARIABLES, EDGES
 
 each_datatype = pytest.mark.parametrize("datatype", EDGES, ids=[datatype.name for datatype in EDGES])
-
-
-def stored(datatype: EmbeddedDataType, value: bool | float) -> bool | float:
-    """Return what is left of a value in a variable of this type: only float32 rounds what we write."""
-    if datatype is EmbeddedDataType.float32:
-        return float(struct.unpack("<f", struct.pack("<f", value))[0])
-    return value
-
-
-def exactly(value: bool | float) -> tuple[object, ...]:
-    """Return what makes two values the same, sign of zero and all."""
-    return isinstance(value, bool), value, math.copysign(1, value)
 
 
 @each_datatype

@@ -6,6 +6,7 @@ import struct
 import pytest
 
 from pytest_scrutiny.model.values import (
+    FLOAT16_MAX,
     FLOAT32_MAX,
     FLOAT64_MAX,
     EmbeddedDataType,
@@ -95,6 +96,20 @@ def test_the_limits_of_floats_are_structs() -> None:
     assert EmbeddedDataType.float64.limits() == (-FLOAT64_MAX, FLOAT64_MAX)
     assert struct.pack("<d", FLOAT64_MAX) == b"\xff\xff\xff\xff\xff\xff\xef\x7f"
     assert ctypes.c_double(FLOAT64_MAX * 1.0000001).value == float("inf")
+    assert EmbeddedDataType.float16.limits() == (-FLOAT16_MAX, FLOAT16_MAX)
+    assert struct.pack("<e", FLOAT16_MAX) == b"\xff\x7b"
+    with pytest.raises(OverflowError):
+        struct.pack("<e", FLOAT16_MAX + 16)
+
+
+def test_servers_support_whole_numbers_of_64_bits_at_most_and_two_floats() -> None:
+    """What they do with the others, tests/interop/test_datatypes.py asks them."""
+    supported = {kind.name for kind in EmbeddedDataType if kind.is_supported()}
+
+    assert supported == {
+        *(f"{word}{bits}" for word in ("sint", "uint", "bool", "ptr") for bits in (8, 16, 32, 64)),
+        "float32", "float64",
+    }  # fmt: skip
 
 
 def test_what_has_no_order_or_no_known_format_has_no_limits() -> None:
@@ -102,7 +117,7 @@ def test_what_has_no_order_or_no_known_format_has_no_limits() -> None:
 
     assert unlimited == {
         *(kind.name for kind in SIZED if family(kind) in ("bool", "cfloat")),
-        "float8", "float16", "float128", "float256",
+        "float8", "float128", "float256",
     }  # fmt: skip
 
 
