@@ -148,6 +148,8 @@ class ScrutinyClient(
         session, self._session = self._session, None
         if session is not None:
             self._finalizer.detach()
+            if self._watches is not None:
+                self._watches.part()
             session.close()
         self.hostname = self.port = None
 

@@ -48,7 +48,9 @@ def check_value(info: WatchableInfo, value: object) -> bool | float:
     low, high, what = _limits(info)
     if not low <= stored <= high:
         raise ValueError(f"value {value!r} does not fit {info.path}: expected {low} to {high}, {what}")
-    is_whole = isinstance(info.datatype, EmbeddedDataType) and info.datatype.is_integer()
+    is_whole = isinstance(info.datatype, EmbeddedDataType) and (
+        info.datatype.is_integer() or info.datatype.is_pointer()
+    )
     if alias is None and is_whole and number != int(number):
         raise ValueError(
             f"value {value!r} does not fit {info.path}: expected a whole number for {info.datatype.name}"
@@ -136,6 +138,8 @@ def _check_alias_limits(info: WatchableInfo, number: float, alias: AliasDetails)
 
 def _unscale(number: float, alias: AliasDetails) -> float:
     """Return what the server will store for a value written to an alias."""
+    if alias.gain in (None, 1.0) and not alias.offset:
+        return number  # a float would lose the last bits of a wide integer
     gain = 1.0 if alias.gain is None else alias.gain
     try:
         return (number - (alias.offset or 0.0)) / gain

@@ -47,6 +47,14 @@ from pytest_scrutiny.protocol.watch import (
     update_records,
 )
 
+BEHIND_POINTER = "/*"
+"""What the path of something behind a pointer has, like ``/app/*node/id``: a server ends when a client that
+watches it leaves without unwatching it (0.12.0 and 0.13.0; behind an element of an array of pointers, 0.11.3
+to 0.16.0; observed)."""
+
+FAREWELL_TIMEOUT = 0.5
+"""Seconds for that on the way out; it takes milliseconds unless the server hangs."""
+
 
 class WatchBoard:
     """The subscriptions of one session of the connection.
@@ -119,6 +127,14 @@ class WatchBoard:
             self._session.wake_all()
         if live:  # to unsubscribe what is not subscribed is an "Internal error" on 0.12 and 0.13 (observed)
             self._session.request(UNSUBSCRIBE, encode_unsubscribe(live), lambda _: True, deadline)
+
+    def part(self) -> None:
+        """Stop watching what the server would not survive if we just left."""
+        handles = [handle for handle in self.handles() if not handle.is_dead]
+        fatal = [h.info.path for h in handles if BEHIND_POINTER in f"{h.info.path} {h.place}"]
+        if fatal and self._session.is_open:
+            with contextlib.suppress(ScrutinyError):  # we leave anyway
+                self.unwatch(fatal, Deadline(FAREWELL_TIMEOUT))
 
     def watched(self) -> list[str]:
         """Return the paths that are watched."""

@@ -114,9 +114,10 @@ def write_single_watchable_by_data(request: Request) -> None:
     given, target = _base64(data), entry.target
     if not given:
         raise Refused('"data" field is not valid')
-    if not isinstance(target, Variable):
+    address = entry.address(state.dialect)
+    if address is None or not isinstance(target, Variable):
         raise Refused(f"No memory address tied to watchable {path}")
-    size = target.datatype.get_size_bit() // 8
+    size = target.size
     if len(given) > size:
         raise Refused(f"Data too long. {size} required, got {len(given)}")
 
@@ -125,7 +126,7 @@ def write_single_watchable_by_data(request: Request) -> None:
 
     def run(_now: float) -> None:
         try:
-            _write(state.device, target.address, given.rjust(size, b"\0"))
+            _write(state.device, address, given.rjust(size, b"\0"))
         except AccessRefused as exc:
             reply(str(exc))
         else:

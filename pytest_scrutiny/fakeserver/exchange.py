@@ -123,7 +123,7 @@ class Exchange:
     def _write_variable(self, target: Variable, address: int, value: bool | float) -> Reading:
         try:
             written = fit_value(target.datatype, value, target.bitsize)
-            # A true bool is 1, wherever its bit is: only the lowest bit of a word can be set (0.1.0 to 0.16.0).
+            # A true bool is 1, wherever its bit is: only a word's lowest bit can be set (0.1.0 to 0.16.0).
             is_lost = target.datatype.is_bool() and target.bitoffset
             self._device.store(target, address, False if is_lost else written)
         except (ValueError, OverflowError) as exc:

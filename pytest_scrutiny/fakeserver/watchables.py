@@ -203,7 +203,7 @@ class Watchables:
     # Names that come and go
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Learn names: pointers before what is behind them, aliases last; what a server cannot, it leaves out."""
+        """Learn names, pointers before what is behind them, aliases last; leave out what no server can."""
         for row in sorted(rows, key=_turn):
             target = self._device.target_of(row)
             if self._can_learn(row, target):

@@ -43,7 +43,7 @@ class Dialect:
     :ivar pushes_datalogging: a change of the datalogger's state is pushed; "known": unless it is unknown now.
     :ivar list_has_factories: arrays are listed apart, as factories of their elements.
     :ivar knows_pointers: pointers are datatypes, and what is behind them has paths.
-    :ivar unread_pointer: what a pointer counts as that was never read; a path behind it has no address if None.
+    :ivar unread_pointer: what a pointer that was never read counts as; None: what is behind has no address.
     :ivar alias_gives_floats: whatever its target is, and takes floats only.
     :ivar counts_bits_from_the_top: where bit fields of big-endian devices are read, but not where written.
     :ivar resets_on_close: a closed connection shows as ECONNRESET, not as the end of the stream.

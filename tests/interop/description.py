@@ -85,7 +85,8 @@ def _variable_map(profile: Profile) -> dict[str, Any]:
 
 def _expressible(profile: Profile) -> Iterator[Variable | Array]:
     words = {"boolean", *EmbeddedDataType.__members__}
-    for row in (*profile.variables, *(profile.arrays if _HAS_ARRAYS else ())):
+    rows: tuple[Variable | Array, ...] = (*profile.variables, *(profile.arrays if _HAS_ARRAYS else ()))
+    for row in rows:
         pointer = row.pointer_of(0) if isinstance(row, Array) else row.pointer
         if type_word(row.datatype) in words and (_HAS_POINTERS or pointer is None):
             yield row

@@ -4,6 +4,7 @@ What is behind pointers has its own file, test_pointers.py.
 """
 
 import math
+from typing import Any
 
 import pytest
 
@@ -24,8 +25,10 @@ BENCH_DEVICES = ("types", "types-big")
 
 ROWS = {row.path: row for row in VARIABLES}
 SIZED = [kind for kind in DataType if kind.get_size_bit()]
-SUPPORTED = [DataType[f"{word}{bits}"] for word in ("sint", "uint", "bool", "ptr") for bits in (8, 16, 32, 64)]
+_WORDS = ("sint", "uint", "bool", "ptr")
+SUPPORTED = [DataType[f"{word}{bits}"] for word in _WORDS for bits in (8, 16, 32, 64)]
 SUPPORTED += [DataType.float32, DataType.float64]
+UNSUPPORTED = [kind for kind in SIZED if kind not in SUPPORTED]
 
 
 def since(bench: Bench, release: str) -> bool:
@@ -68,7 +71,7 @@ def test_a_server_lists_what_it_supports_and_nothing_else(client: ScrutinyClient
         assert told is ROWS[path].datatype, path
 
 
-@pytest.mark.parametrize("kind", [kind for kind in SIZED if kind not in SUPPORTED], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", UNSUPPORTED, ids=lambda kind: kind.name)
 def test_what_no_server_supports_is_unknown_to_it(device: Device, kind: DataType) -> None:
     with pytest.raises(NameNotFoundError, match=f"^/types/{kind.name} is unknown to the server"):
         device[f"/types/{kind.name}"].read()
@@ -185,7 +188,8 @@ def test_a_bit_field_takes_its_limits_and_leaves_the_others(
 
             # A true bool is 1 wherever its bit is, so the others are cleared by it (0.1.0 to 0.16.0).
             is_lost = row.datatype.is_bool() and row.bitoffset
-            assert field_of(word, row, bench, is_read=False) == (0 if is_lost else edge & (1 << row.bitsize) - 1)
+            wanted = 0 if is_lost else edge & (1 << row.bitsize) - 1
+            assert field_of(word, row, bench, is_read=False) == wanted
             assert word & others == before & others
             assert exactly(value.read()) == exactly(field_of(word, row, bench, is_read=True))
     finally:
@@ -260,9 +264,9 @@ def test_enums_may_be_negative(device: Device, bench: Bench, path: str, name: st
 # Aliases
 
 
-def alias_cases(bench: Bench) -> dict[str, tuple[bool | float, bool | float, bool | float]]:
+def alias_cases(bench: Bench) -> dict[str, tuple[Any, bool | float, bool | float]]:
     """Return ``{alias: (first value, value written, the target's value then)}``."""
-    cases: dict[str, tuple[bool | float, bool | float, bool | float]] = {
+    cases: dict[str, tuple[Any, bool | float, bool | float]] = {
         "/alias/bool": (True, False, False),
         "/alias/gain": (-float(1 << 30), 16.5, 33),
         "/alias/offset": (-32771.0, 100.0, 103),
@@ -273,7 +277,8 @@ def alias_cases(bench: Bench) -> dict[str, tuple[bool | float, bool | float, boo
     }
     if not bench.profile.is_big_endian:
         cases["/alias/bits"] = (21.25, 31.75, 127)
-    if dialect_of(bench.release).list_has_factories:
+    # After somebody unwatched an array's element, a server of 0.10 takes no alias to it any more.
+    if dialect_of(bench.release).list_has_factories and not bench.name.startswith("real-0.10."):
         cases["/alias/element"] = (4.0, -6.0, -3)
     if since(bench, "0.11.0"):
         cases["/alias/pointer"] = (0x1500, 0x1520, 0x1520)
@@ -318,6 +323,6 @@ def test_an_alias_of_a_forbidden_variable_has_no_value_and_no_reason(device: Dev
             alias.read(timeout=0.3)
         return
 
-    with pytest.raises(InvalidValueError, match=r"^/alias/forbidden has no value: the server gives no value and"):
+    with pytest.raises(InvalidValueError, match=r"^/alias/forbidden has no value: the server gives no value"):
         alias.read()
     assert device.raw.watch("/alias/forbidden").status is ValueStatus.ServerSetInvalidWithoutReason

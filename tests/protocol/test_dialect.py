@@ -43,6 +43,10 @@ FIRST_WITH: dict[str, dict[object, str]] = {
     "pushes_link_change": {False: "0.1.0", True: "0.4.1"},
     "pushes_datalogging": {"never": "0.1.0", "known": "0.4.1", "always": "0.6.0"},
     "list_has_factories": {False: "0.1.0", True: "0.9.0"},
+    "knows_pointers": {False: "0.1.0", True: "0.11.0"},
+    "unread_pointer": {0: "0.1.0", None: "0.12.0"},
+    "alias_gives_floats": {True: "0.1.0", False: "0.6.0"},
+    "counts_bits_from_the_top": {False: "0.1.0", True: "0.14.1"},
     "resets_on_close": {False: "0.1.0", True: "0.12.0"},
 }
 
