@@ -3,7 +3,8 @@
 Run by the Python of an environment that holds a release of scrutinydebugger (see servers.py).
 
 Rule 1: what the release has no word for is left out: datatypes, arrays before 0.9, pointers before 0.11. A
-    description with a datatype that a server does not know ends the server (0.3.0 to 0.16.0, observed).
+    description with a datatype that a server does not know ends the server (0.3.0 to 0.16.0, observed);
+    an alias to nothing ends 0.8.0.
 Rule 2: what it has a word for is in it, supported or not: what becomes of it is the server's.
 """
 
@@ -18,7 +19,7 @@ import attrs
 import scrutiny
 from scrutiny.core.basic_types import EmbeddedDataType
 
-from pytest_scrutiny.fakeserver.arrays import Array
+from pytest_scrutiny.fakeserver.arrays import Array, bare_path
 from pytest_scrutiny.fakeserver.device import Alias, Profile, Variable
 from pytest_scrutiny.model.values import EmbeddedDataType as DataType
 from pytest_scrutiny.model.values import EmbeddedEnum
@@ -36,7 +37,8 @@ def type_word(datatype: DataType) -> str:
 def install_sfd(profile: Profile, folder: Path) -> None:
     """Put the description where the server looks for it once the device has connected."""
     file = folder / "emulated.sfd"
-    aliases = {row.path: _alias(row) for row in profile.aliases}
+    known = {row.path for row in (*_expressible(profile), *profile.rpvs)}
+    aliases = {row.path: _alias(row) for row in profile.aliases if bare_path(row.target) in known}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("firmwareid", profile.firmware_id)
         archive.writestr("metadata.json", json.dumps(_metadata(profile)))
