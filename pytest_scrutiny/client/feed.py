@@ -36,12 +36,21 @@ class TimedSample(NamedTuple):
     sample: Sample
 
 
+class Testament(NamedTuple):
+    """The last sample of a session that ended, and when it came, on our monotonic clock."""
+
+    session_id: str | None
+    sample: Sample
+    arrived: float
+
+
 class Feed:
     """The updates of one path.
 
     :ivar info: what the server told about it, when it was last subscribed.
     :ivar history: the updates that came, of all sessions.
     :ivar session_id: the device session it lives in, or lived in last.
+    :ivar testament: of the session that ended last; None before the first, or if it brought nothing.
     :ivar rate_hz: updates per second that were asked for; None for as many as possible.
     :ivar written_at: when a write to this very path was last completed, by whichever client; None if never.
     """
@@ -50,6 +59,7 @@ class Feed:
         self.info = info
         self.history = History()
         self.session_id: str | None = None
+        self.testament: Testament | None = None
         self.rate_hz: float | None = None
         self.written_at: datetime | None = None
         self._session = session
@@ -174,6 +184,10 @@ class Feed:
 
     def die(self, reason: ValueStatus) -> None:
         """Note that no update can come at present."""
+        if self._death is None:
+            sample, arrived_us = self._latest(), self.history.arrived_us
+            if sample.value is not None and arrived_us is not None:
+                self.testament = Testament(self.session_id, sample, arrived_us / 1e6)
         self._death = reason
 
     def live(self, info: WatchableInfo, session_id: str | None) -> None:

@@ -13,7 +13,8 @@ PYTEST_DONT_REWRITE
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from time import monotonic
+from typing import NamedTuple, Protocol
 
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
 from pytest_scrutiny.client.request import Message, Request
@@ -45,12 +46,24 @@ _SESSIONS = (
 )
 
 
+class DeviceSession(NamedTuple):
+    """A session of the device, as the server told of it; moments on our monotonic clock.
+
+    :ivar began: when the first report of it came.
+    :ivar gone: when the first report without the session before came; ``began`` if there was none in between.
+    """
+
+    session_id: str
+    began: float
+    gone: float
+
+
 class StatusBoard:
     """The statuses of one session.
 
     :ivar latest: the last one published; None before the first.
     :ivar published: how many were published.
-    :ivar session_ids: the device sessions that were reported, oldest first; some too short to be published.
+    :ivar sessions: the device sessions that were reported, oldest first; some too short to be published.
     :ivar on_report: called with every report on the reader thread, with the lock held.
     """
 
@@ -59,7 +72,8 @@ class StatusBoard:
         self.latest: ServerInfo | None = None
         self.published = 0
         self.reports = 0
-        self.session_ids: deque[str | None] = deque(maxlen=_SESSIONS)
+        self.sessions: deque[DeviceSession] = deque(maxlen=_SESSIONS)
+        self._gone: float | None = None  # since when there is no session
         self.on_report: Callable[[StatusReport], None] = lambda _: None
         self._history: deque[tuple[int, int, ServerInfo]] = deque(maxlen=_HISTORY)
         self._report: StatusReport | None = None
@@ -105,12 +119,25 @@ class StatusBoard:
         if self.reports:  # what was asked with the first status is still to be answered
             self._asked.clear()
         self.reports += 1
-        if report.session_id not in (None, *self.session_ids):
-            self.session_ids.append(report.session_id)
+        self._note_session(report.session_id)
         self._report = report
         self._is_published = False
         self.on_report(report)
         self._compose(report)
+
+    def _note_session(self, session_id: str | None) -> None:
+        if session_id is None:
+            self._gone = monotonic() if self._gone is None else self._gone
+            return
+        if session_id not in self.session_ids:
+            now = monotonic()
+            self.sessions.append(DeviceSession(session_id, now, now if self._gone is None else self._gone))
+        self._gone = None
+
+    @property
+    def session_ids(self) -> list[str]:
+        """The ids of ``sessions``."""
+        return [session.session_id for session in self.sessions]
 
     def _compose(self, report: StatusReport) -> None:
         """Publish the report if its parts are here and of one session, or ask for the missing ones."""

@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 from pytest_scrutiny.client.client import ScrutinyClient
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
+from pytest_scrutiny.client.feed import Testament
+from pytest_scrutiny.client.handle import WatchableHandle
 from pytest_scrutiny.errors import (
     ConnectionError,
     DeviceLostError,
-    DeviceResetError,
     OperationFailure,
     ScrutinyError,
     TimeoutException,
@@ -20,15 +21,19 @@ from pytest_scrutiny.hil.blocks import Block, block
 from pytest_scrutiny.hil.journal import Journal, WriteRecord
 from pytest_scrutiny.hil.memory import DeviceMemory
 from pytest_scrutiny.hil.names import list_paths
-from pytest_scrutiny.hil.resets import QUICK, Reset, await_reset, explain, short, tell_reset
+from pytest_scrutiny.hil.resets import QUICK, Reset, await_reset, explain, short
+from pytest_scrutiny.hil.sessions import Sessions
 from pytest_scrutiny.hil.value import Value, restorable
 from pytest_scrutiny.hil.waits import Never
-from pytest_scrutiny.model.status import DeviceInfo, ServerState, SupportedFeatureMap
+from pytest_scrutiny.model.status import DeviceInfo, ServerInfo, ServerState, SupportedFeatureMap
 
 T = TypeVar("T")
 
 RELEASE_TIMEOUT = 1.0
 """Seconds to stop watching; a server that needs more than milliseconds hangs."""
+
+RETURN_TIMEOUT = 5.0
+"""Seconds for a device to be back from a reset at the end of a test; 2.2 as a rule (0.16.0, observed)."""
 
 FRESH_TIMEOUT = 1.0
 """Seconds for the server to say what it knows; it needs milliseconds unless it hangs."""
@@ -41,20 +46,23 @@ class Device:
     :ivar journal: remembers what to put back; None if nothing is.
     :ivar writes: every write of the test, oldest first.
     :ivar unentered: blocks that were made and not entered (yet); one that never is did nothing.
-    :ivar has_told_reset: a reset that nobody expected was raised already.
+    :ivar sessions: which resets the test knows of.
     :ivar watchers: what may not happen at present; see ``Value.never``.
+    :ivar since_what: what the times in its stories are counted from.
+    :param resets: how many resets the test declares; None leaves it to ``expect_reset`` and ``wait_reset``.
     """
 
-    def __init__(self, client: ScrutinyClient, journal: Journal | None = None) -> None:
+    def __init__(
+        self, client: ScrutinyClient, journal: Journal | None = None, *, resets: int | None = None
+    ) -> None:
         self.raw = client
         self.journal = journal
-        self._session = client.get_server_status().device_session_id
+        self.since_what = "into the test"
+        self.sessions = Sessions(self, resets)
         self.writes: list[WriteRecord] = []
         self.watchers: list[Never] = []
-        self.has_told_reset = False
         self.unentered: list[Block[Any]] = []
         self._had_sfd = client.get_server_status().sfd is not None
-        self._resets_expected = 0
         self._values: dict[str, Value] = {}
 
     @property
@@ -84,7 +92,7 @@ class Device:
         except (TimeoutException, OperationFailure, ConnectionError) as exc:
             if isinstance(exc, OperationFailure) and monotonic() - start < QUICK:
                 raise
-            raise explain(self.raw, session_id, doing, exc) from exc
+            raise explain(self, session_id, doing, exc) from exc
 
     @block
     def batch(self, timeout: float | None = None) -> Iterator[Batch]:
@@ -117,26 +125,35 @@ class Device:
         return take_snapshot(self, paths, self.raw.timeout if timeout is None else check_timeout(timeout))
 
     def check_session(self, *, is_fresh: bool = False) -> None:
-        """Raise if the device was reset since this object was made, or the last reset that was expected.
+        """Raise if the device was reset and the test had not declared it.
 
         :param is_fresh: ask the server; otherwise what it said last counts, some milliseconds old.
-        :raises DeviceResetError: with when and after what.
+        :raises DeviceResetError: with the story: when, after what, and the last values.
         """
         if is_fresh:
             self.raw.wait_server_status(lambda _: True, FRESH_TIMEOUT, "no server status came")
-        now = self.session_id
-        if is_fresh and now is None and self._session is not None:
-            raise DeviceLostError(
-                f"the device is gone: session {short(self._session)} ended; expected it to be there "
-                "at the end of the test. Check its power and its link, or declare it with expect_reset()."
-            )
-        if now is None or now == self._session or self._resets_expected:
+            if self.session_id is None and self.sessions.known is not None:
+                raise DeviceLostError(
+                    f"the device is gone: session {short(self.sessions.known)} ended; expected it to be "
+                    "there at the end of the test. Check its power and its link, or declare it with "
+                    "expect_reset()."
+                )
+        self._had_sfd = self._had_sfd or self.raw.get_server_status().sfd is not None
+        self.sessions.check()
+
+    def await_declared_resets(self) -> None:
+        """Wait, for a moment, for the end of a reset that the test declared and that is under way."""
+        if self.sessions.declared is None:
             return
-        if self._session is None:  # it was away at first
-            self._session = now
-            return
-        self.has_told_reset = True
-        raise DeviceResetError(tell_reset(self._session, now, self.writes))
+        with contextlib.suppress(ScrutinyError):  # what is wrong then, the next question tells
+            self.raw.wait_server_status(self._is_back, RETURN_TIMEOUT, "the device was not back")
+
+    def _is_back(self, info: ServerInfo) -> bool:
+        return info.device is not None and (info.sfd is not None or not self._had_sfd)
+
+    def testaments(self, session_id: str | None) -> list[tuple[WatchableHandle, Testament]]:
+        """Return the last values of a session that ended, of what this object used."""
+        return [last for value in self._values.values() if (last := value.testament(session_id))]
 
     @block
     def expect_reset(self, within: float) -> Iterator[Reset]:
@@ -149,19 +166,19 @@ class Device:
         seconds = check_timeout(within, "within")
         reset = Reset(self.session_id)
         had_sfd = self.raw.get_server_status().sfd is not None or self._had_sfd
-        self._resets_expected += 1
+        self.sessions.blocks += 1
         try:
             yield reset
             await_reset(self.raw, reset, seconds, needs_sfd=had_sfd)
         finally:
-            self._resets_expected -= 1
-        self._session = reset.after
+            self.sessions.blocks -= 1
+        self.sessions.take_new()
 
     def wait_reset(self, timeout: float) -> Reset:
         """Wait for a reset that was provoked already, and until the device is ready again."""
-        reset = Reset(self._session)
+        reset = Reset(self.sessions.known)
         await_reset(self.raw, reset, check_timeout(timeout), needs_sfd=self._had_sfd)
-        self._session = reset.after
+        self.sessions.take_new()
         return reset
 
     def check_watchers(self) -> None:

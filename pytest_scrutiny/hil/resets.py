@@ -4,8 +4,8 @@ A read or a write that fails says in its own error which of these it was. The ca
 errors: ``device``, ``bench`` (the link), ``server``.
 """
 
-from collections.abc import Sequence
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -13,13 +13,14 @@ from pytest_scrutiny.client.client import ScrutinyClient
 from pytest_scrutiny.errors import (
     ConnectionError,
     DeviceLostError,
-    DeviceResetError,
     OperationFailure,
     ScrutinyError,
     TimeoutException,
 )
-from pytest_scrutiny.hil.journal import WriteRecord
 from pytest_scrutiny.model.status import ServerInfo
+
+if TYPE_CHECKING:
+    from pytest_scrutiny.hil.device import Device
 
 STATUS_PATIENCE = 1.0
 """Seconds for the server to say what it knows; it needs milliseconds unless it hangs."""
@@ -32,7 +33,7 @@ QUICK = 0.3
 """Seconds: a refused write fails within 0.1, an unanswered one after 0.8 (0.16.0 over UDP, observed)."""
 
 
-def explain(client: ScrutinyClient, session_id: str | None, doing: str, exc: ScrutinyError) -> ScrutinyError:
+def explain(device: "Device", session_id: str | None, doing: str, exc: ScrutinyError) -> ScrutinyError:
     """Return the error that tells why something failed; ``exc`` itself if the device has no part in it.
 
     :param session_id: the device's session when it began.
@@ -41,7 +42,7 @@ def explain(client: ScrutinyClient, session_id: str | None, doing: str, exc: Scr
     if isinstance(exc, ConnectionError):
         return type(exc)(f"the server was lost while {doing}: {exc}")
     try:
-        info = _ask(client, session_id, exc)
+        info = _ask(device.raw, session_id, exc)
     except ConnectionError as lost:
         return type(lost)(f"the server was lost while {doing}: {lost}")
     except TimeoutException:
@@ -51,7 +52,10 @@ def explain(client: ScrutinyClient, session_id: str | None, doing: str, exc: Scr
         )
         hung.category = "server"
         return hung
-    return _judge(info, session_id, doing, exc)
+    sessions = device.sessions
+    if info.device_session_id not in (None, session_id) and not sessions.may_reset:
+        return sessions.notice(f" while {doing} ({exc})")
+    return _judge(info, session_id, f"{doing} ({exc})", exc, is_declared=sessions.may_reset)
 
 
 def _ask(client: ScrutinyClient, session_id: str | None, exc: ScrutinyError) -> ServerInfo:
@@ -66,24 +70,25 @@ def _ask(client: ScrutinyClient, session_id: str | None, exc: ScrutinyError) -> 
     return client.wait_server_status(lambda _: True, STATUS_PATIENCE, "no server status came")
 
 
-def _judge(info: ServerInfo, session_id: str | None, doing: str, exc: ScrutinyError) -> ScrutinyError:
+def _judge(
+    info: ServerInfo, session_id: str | None, doing: str, exc: ScrutinyError, *, is_declared: bool
+) -> ScrutinyError:
     before = f"session {short(session_id)}"
     if info.device_link.operational is False:
         error: ScrutinyError = DeviceLostError(
-            f"the link to the device is down ({info.device_link.type.name}), found while {doing} ({exc}); "
+            f"the link to the device is down ({info.device_link.type.name}), found while {doing}; "
             "expected it to be operational. Check cable, port and adapter."
         )
         error.category = "bench"
         return error
+    if info.device_session_id != session_id and is_declared:
+        return DeviceLostError(
+            f"{before} ended while {doing}, as the test declared; expected nothing of the device until it is "
+            "back. Wait for it with expect_reset() or wait_reset()."
+        )
     if info.device_session_id is None:
         return DeviceLostError(
-            f"the device went away while {doing} ({exc}); expected {before} to go on. "
-            "Check its power and its link."
-        )
-    if info.device_session_id != session_id:
-        return DeviceResetError(
-            f"the device was reset while {doing} ({exc}): {before} ended and {short(info.device_session_id)} "
-            "began. Look for a watchdog, a brown-out or a crash."
+            f"the device went away while {doing}; expected {before} to go on. Check its power and its link."
         )
     if isinstance(exc, TimeoutException):
         exc.category = "device"
@@ -133,13 +138,4 @@ def await_reset(client: ScrutinyClient, reset: Reset, timeout: float, *, needs_s
         return
     raise TimeoutException(
         f"{what}. Check that the reset reached the device, and give it the time its firmware needs to start."
-    )
-
-
-def tell_reset(before: str, after: str, writes: Sequence[WriteRecord]) -> str:
-    """Return the text about a reset that nobody expected."""
-    last = f"; the last write was {writes[-1].path} = {writes[-1].after!r}" if writes else ""
-    return (
-        f"the device was reset: session {short(before)} ended and {short(after)} began{last}. "
-        "Expected no reset: look for a watchdog, a brown-out or a crash, or declare it with expect_reset()."
     )

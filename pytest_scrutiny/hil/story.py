@@ -11,6 +11,7 @@ The lines read like this, below the sentence that says what was expected::
 import math
 from collections.abc import Sequence
 
+from pytest_scrutiny.client.feed import Testament
 from pytest_scrutiny.client.handle import WatchableHandle
 from pytest_scrutiny.hil.journal import WriteRecord
 from pytest_scrutiny.hil.resets import short
@@ -19,6 +20,7 @@ from pytest_scrutiny.model.watch import Sample
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 24  # bars of a sparkline: one line of a terminal, with room for the numbers
+_VALUES = 8  # whose last values are told after a reset
 _WRITES = 5  # of the latest writes: what caused a value is seldom further back
 
 
@@ -38,6 +40,18 @@ def tell_values(handle: WatchableHandle, samples: Sequence[Sample]) -> list[str]
     if finite and min(finite) < max(finite):
         lines.append(f"range    {min(finite):.6g} .. {max(finite):.6g}   {sparkline(finite)}")
     return lines
+
+
+def tell_testaments(testaments: Sequence[tuple[WatchableHandle, Testament]], gone: float) -> list[str]:
+    """Return the lines about the last values before the device was gone, a monotonic moment."""
+    lines = [
+        f"{show_value(handle, last.sample)}   {handle.info.path}   "
+        f"{max(gone - last.arrived, 0.0) * 1000:.0f} ms before"
+        for handle, last in testaments[:_VALUES]
+    ]
+    if len(testaments) > _VALUES:
+        lines.append(f"and {len(testaments) - _VALUES} more")
+    return [f"{'last' if index == 0 else '':<8} {line}" for index, line in enumerate(lines)]
 
 
 def tell_writes(writes: Sequence[WriteRecord], since: float) -> list[str]:

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
-from pytest_scrutiny.client.feed import usable_value
+from pytest_scrutiny.client.feed import Testament, usable_value
 from pytest_scrutiny.client.fit import check_value, is_same
 from pytest_scrutiny.client.handle import WatchableHandle, enum_name
 from pytest_scrutiny.client.write import Update
@@ -270,6 +270,13 @@ class Value:
                 raise self._unknown() from exc
         return self._handle
 
+    def testament(self, session_id: str | None) -> tuple[WatchableHandle, Testament] | None:
+        """Return what came last in a session that ended; None if nothing did."""
+        last = None if self._handle is None else self._handle.testament
+        if self._handle is None or last is None or last.session_id != session_id:
+            return None
+        return self._handle, last
+
     def release(self) -> list[str]:
         """Forget the handle; return the path if it is ours to unwatch."""
         paths = [self.path] if self._handle is not None and self._is_ours else []
@@ -304,7 +311,7 @@ class Value:
             # Where updates came, the device is well; the value was not what the test wanted.
             if isinstance(exc, TimeoutException) and handle.history.total > updates:
                 raise
-            raise explain(self._device.raw, session_id, doing, exc) from exc
+            raise explain(self._device, session_id, doing, exc) from exc
 
     # What looks like the value and is not it: a test with it would be green whatever the device does.
 

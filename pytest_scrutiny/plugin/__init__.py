@@ -11,12 +11,14 @@ import pytest
 from pytest_scrutiny.plugin.fixtures import (
     scrutiny_client,
     scrutiny_device,
+    scrutiny_device_shared,
     scrutiny_fake,
     scrutiny_features,
     scrutiny_gate,
     scrutiny_settings,
 )
 from pytest_scrutiny.plugin.markers import (
+    SHARED,
     has_wishes,
     insert_gate,
     pytest_make_collect_report,
@@ -37,6 +39,7 @@ __all__ = [
     "pytest_terminal_summary",
     "scrutiny_client",
     "scrutiny_device",
+    "scrutiny_device_shared",
     "scrutiny_fake",
     "scrutiny_features",
     "scrutiny_gate",
@@ -75,7 +78,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.
     Last, so that it sees the markers a conftest added, and only what was not deselected.
     """
     for item in items:
-        if has_wishes(item) and isinstance(item, pytest.Function):
+        if isinstance(item, pytest.Function) and (has_wishes(item) or SHARED in item.fixturenames):
             insert_gate(item)
     if any(is_ours(item) for item in items):
         watch_reports(config)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_scrutiny.plugin.markers import read_wishes
 from pytest_scrutiny.plugin.options import Settings, settings_key
 
 if TYPE_CHECKING:
@@ -49,17 +50,42 @@ def scrutiny_gate(request: pytest.FixtureRequest) -> Iterator[ServerInfo]:
 
 @pytest.fixture
 def scrutiny_device(
-    pytestconfig: pytest.Config, scrutiny_client: ScrutinyClient, scrutiny_gate: ServerInfo
+    request: pytest.FixtureRequest,
+    pytestconfig: pytest.Config,
+    scrutiny_client: ScrutinyClient,
+    scrutiny_gate: ServerInfo,
 ) -> Iterator[Device]:
     """The ready Device: dev[path].read() and .write(value); every write is undone after the test."""
     from pytest_scrutiny.hil.device import Device
     from pytest_scrutiny.hil.journal import Journal
     from pytest_scrutiny.plugin.restore import leave_as_found, watch_over
 
-    device = Device(scrutiny_client, Journal())
+    wishes = read_wishes(request.node)
+    device = Device(scrutiny_client, Journal() if wishes.restores else None, resets=wishes.resets)
     watch_over(pytestconfig, device)
     yield device
     leave_as_found(pytestconfig, device)
+
+
+@pytest.fixture(scope="session")
+def scrutiny_device_shared(
+    request: pytest.FixtureRequest, pytestconfig: pytest.Config, scrutiny_client: ScrutinyClient
+) -> Iterator[Device]:
+    """The Device for all tests that ask for it: what they write is undone at the end of the run.
+
+    Each of these tests passes the gate; a reset between two of them is told by the next.
+    """
+    from pytest_scrutiny.hil.device import Device
+    from pytest_scrutiny.hil.journal import Journal
+    from pytest_scrutiny.plugin.pool import turn_of
+    from pytest_scrutiny.plugin.restore import leave_as_found, watch_over
+
+    device = Device(scrutiny_client, Journal())
+    device.since_what = "after it was first used"
+    watch_over(pytestconfig, device)
+    yield device
+    with turn_of(request):
+        leave_as_found(pytestconfig, device)
 
 
 @pytest.fixture

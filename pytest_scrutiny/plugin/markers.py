@@ -15,13 +15,22 @@ from pytest_scrutiny.plugin.options import FEATURES, TIMEOUT_EXPECTED, read_time
 
 REQUIRES = "scrutiny_requires"
 READY = "scrutiny_ready"
+RESTORE = "scrutiny_restore"
+EXPECT_RESET = "scrutiny_expect_reset"
+MARKERS = (REQUIRES, READY, RESTORE, EXPECT_RESET)
 
 GATE = "scrutiny_gate"
 """The fixture that a marker brings along."""
+DEVICE = "scrutiny_device"
+SHARED = "scrutiny_device_shared"
+
+_RESTORE_WORDS = ("auto", "off")
 
 _LINES = (
     f"{REQUIRES}(*features): skip the test if the device lacks one of the features: {', '.join(FEATURES)}.",
     f"{READY}(timeout=seconds, sfd=True, probe=True): how long to wait for the device, and for what else.",
+    f'{RESTORE}("off"): leave what the test writes as it is; "auto", as without the marker, puts it back.',
+    f"{EXPECT_RESET}(count=1): the device resets so often in the test, neither more nor less.",
 )
 
 
@@ -31,12 +40,16 @@ class Wishes(NamedTuple):
     :ivar ready_timeout: seconds; None leaves it to the settings.
     :ivar sfd: whether the firmware description must be loaded; None: if the server has it.
     :ivar probe: whether the device itself must answer, and not only the server for it.
+    :ivar restores: whether what the test writes is put back.
+    :ivar resets: how often the device resets in the test; None leaves that to the test's blocks.
     """
 
     features: tuple[str, ...] = ()
     ready_timeout: float | None = None
     sfd: bool | None = None
     probe: bool = False
+    restores: bool = True
+    resets: int | None = None
 
 
 def register_markers(config: pytest.Config) -> None:
@@ -47,7 +60,7 @@ def register_markers(config: pytest.Config) -> None:
 
 def has_wishes(item: pytest.Item) -> bool:
     """Return whether any of our markers is on the test, its class or its module."""
-    return item.get_closest_marker(REQUIRES) is not None or item.get_closest_marker(READY) is not None
+    return any(item.get_closest_marker(name) is not None for name in MARKERS)
 
 
 def read_wishes(item: pytest.Item) -> Wishes:
@@ -60,11 +73,14 @@ def read_wishes(item: pytest.Item) -> Wishes:
         ready: dict[str, Any] = {}
         for mark in item.iter_markers(READY):  # the closest first
             ready = {**_read_ready(mark), **ready}
+        restore, reset = item.get_closest_marker(RESTORE), item.get_closest_marker(EXPECT_RESET)
+        restores = restore is None or _read_restore(restore)
+        resets = None if reset is None else _read_expect_reset(reset)
     except ValueError as exc:
         raise ValueError(f"{item.nodeid}: {exc}") from None
     # In the order of the table, each once, whatever the order of the decorators.
     wanted = tuple(name for name in FEATURES if name in features)
-    return Wishes(wanted, ready.get("timeout"), ready.get("sfd"), ready.get("probe", False))
+    return Wishes(wanted, ready.get("timeout"), ready.get("sfd"), ready.get("probe", False), restores, resets)
 
 
 def _read_requires(mark: pytest.Mark) -> Sequence[str]:
@@ -101,6 +117,25 @@ def _read_ready(mark: pytest.Mark) -> Mapping[str, Any]:
                 f"{READY} got {name}={switch!r}: expected True or False; write for example {name}=False"
             )
     return mark.kwargs
+
+
+def _read_restore(mark: pytest.Mark) -> bool:
+    _refuse_keywords(mark, ())
+    if len(mark.args) != 1 or mark.args[0] not in _RESTORE_WORDS:
+        got = ", ".join(map(repr, mark.args)) or "nothing"
+        raise ValueError(f"{RESTORE} got {got}: expected 'auto' or 'off'; write for example {RESTORE}('off')")
+    return bool(mark.args[0] == "auto")
+
+
+def _read_expect_reset(mark: pytest.Mark) -> int:
+    _refuse_keywords(mark, ("count",))
+    given = [*mark.args, *mark.kwargs.values()] or [1]
+    if len(given) != 1 or isinstance(given[0], bool) or not isinstance(given[0], int) or given[0] < 1:
+        raise ValueError(
+            f"{EXPECT_RESET} got {', '.join(map(repr, given))}: expected a whole number of resets, 1 or "
+            f"more; write for example {EXPECT_RESET}(count=2)"
+        )
+    return int(given[0])
 
 
 def _is_timeout(value: object) -> bool:
@@ -141,6 +176,8 @@ def insert_gate(item: pytest.Function) -> None:
         # At the end, so that the user's fixtures that power the device run first; and a new list, because the
         # parameter sets of one test function share theirs, but not their markers.
         item.fixturenames = [*item.fixturenames, GATE]
+    if not is_skipped and item.get_closest_marker(EXPECT_RESET) and DEVICE not in item.fixturenames:
+        item.fixturenames = [*item.fixturenames, DEVICE]  # which counts the resets
 
 
 @pytest.hookimpl(wrapper=True)
@@ -166,9 +203,9 @@ def _complaints(nodes: Iterable[pytest.Item | pytest.Collector]) -> Iterator[str
         if not isinstance(node, pytest.Item):
             continue
         for mark in node.iter_markers():
-            if mark.name.startswith("scrutiny_") and mark.name not in (REQUIRES, READY):
-                advice = _nearest(mark.name, (REQUIRES, READY))
-                expected = f"expected {REQUIRES} or {READY}"
+            if mark.name.startswith("scrutiny_") and mark.name not in MARKERS:
+                advice = _nearest(mark.name, MARKERS)
+                expected = f"expected {_either(MARKERS)}"
                 yield f"{node.nodeid}: there is no marker {mark.name}: {expected}; {advice}"
         if has_wishes(node):
             try:

@@ -33,22 +33,23 @@ def watch_over(config: pytest.Config, device: Device) -> None:
 
 def leave_as_found(config: pytest.Config, device: Device) -> None:
     """Put back what the test wrote; fail, naming each value for which that is not possible."""
-    assert device.journal is not None, "the fixture gave it one"
     try:
-        complaints = device.journal.restore()
+        device.await_declared_resets()
+        complaints = device.journal.restore() if device.journal is not None else []
     except BaseException:  # Ctrl-C, SIGTERM or pytest-timeout: what is left gets one more try
         _put_back(config, device)
         raise
     finally:
         config.stash[_devices_key].remove(device)
-    device.release()
-    if not complaints:
+    try:
+        if complaints:
+            from pytest_scrutiny.plugin.connect import is_lost
+
+            fail(config, _text(complaints), "server" if is_lost(device.raw) else "device")
         _check_nothing_forgotten(config, device)
         _check_no_reset(config, device)
-    else:
-        from pytest_scrutiny.plugin.connect import is_lost
-
-        fail(config, _text(complaints), "server" if is_lost(device.raw) else "device")
+    finally:
+        device.release()
 
 
 def _check_nothing_forgotten(config: pytest.Config, device: Device) -> None:
@@ -62,17 +63,18 @@ def _check_no_reset(config: pytest.Config, device: Device) -> None:
     from pytest_scrutiny.errors import DeviceLostError, DeviceResetError, ScrutinyError
     from pytest_scrutiny.plugin.connect import is_lost
 
-    if is_lost(device.raw) or device.has_told_reset:
+    if is_lost(device.raw) or device.sessions.has_told:
         return  # the next gate tells, or the test did
+    complaint = ""
     try:
         device.check_session(is_fresh=True)
     except (DeviceResetError, DeviceLostError) as exc:
         complaint = str(exc)
     except ScrutinyError:
         return  # likewise
-    else:
-        return
-    fail(config, complaint, "device")
+    complaint = complaint or device.sessions.complaint()
+    if complaint:
+        fail(config, complaint, "device")
 
 
 def put_all_back(config: pytest.Config) -> None:
@@ -83,8 +85,7 @@ def put_all_back(config: pytest.Config) -> None:
 
 def _put_back(config: pytest.Config, device: Device) -> None:
     """Put back in haste; write to the terminal what could not be, for no test can fail with it any more."""
-    assert device.journal is not None, "the fixture gave it one"
-    complaints = device.journal.restore(HASTE)
+    complaints = [] if device.journal is None else device.journal.restore(HASTE)
     if complaints:
         _tell(config, _text(complaints))
 

@@ -1,6 +1,7 @@
 """What a test holds in its hands, on the fake: WebSocket and TCP, with and without a server clock."""
 
 import collections
+import re
 from collections.abc import Iterator
 
 import attrs
@@ -214,11 +215,18 @@ def test_a_reset_that_nobody_expected_fails_the_next_use(fake: FakeServer, devic
         device["/motor/speed"].read()
 
     after = (device.session_id or "")[:8]
-    assert str(caught.value) == (
-        f"the device was reset: session {before[:8]} ended and {after} began; the last write was "
-        "/motor/speed = 5. Expected no reset: look for a watchdog, a brown-out or a crash, "
-        "or declare it with expect_reset()."
+    lines = str(caught.value).splitlines()
+    assert re.fullmatch(
+        rf"the device was reset: session {before[:8]} ended \d\.\d\d s into the test and \d\.\d\d s after "
+        rf"the last write, and {after} began \d\.\d\d s later\. Expected no reset: look for a watchdog, a "
+        r"brown-out or a crash, or declare it with expect_reset\(\)\.",
+        lines[0],
     )
+    assert re.fullmatch(r"  last     5   /motor/speed   \d+ ms before", lines[1])
+    assert re.fullmatch(r"  writes   -0\.\d{3} s  /motor/speed  -100 → 5", lines[2])
+    assert lines[3] == f"  device   Simulated PSU  firmware 5c7a71fa…  session {after} (was {before[:8]})"
+    assert len(lines) == 4
+    assert device["/motor/speed"].read() == -100  # it is told once
 
 
 def test_a_reset_that_does_not_come_is_told(device: Device) -> None:

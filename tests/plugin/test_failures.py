@@ -22,6 +22,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "failures.md"
 IS_REWRITING = os.environ.get("SCRUTINY_TEST_GOLDEN") == "rewrite"
 
 
+pytestmark = pytest.mark.skipif(pytest.version_tuple < (9,), reason="the screens are those of pytest 9")
+
+
 class Failure(NamedTuple):
     """A test that fails.
 

@@ -1,0 +1,137 @@
+"""What tests write: put back after each, kept where a marker says so, shared until the end of the run."""
+
+import pytest
+
+from tests.plugin.test_resets import SERVER
+
+WRITES = """
+        def write_all(device):
+            device["/motor/speed"].write(1)
+            with device.batch() as batch:
+                batch.write("/psu/setpoint", 2.0)
+                batch.write("/app/mode", "RUN")
+            device.memory.write(0x1200, b"\\x07")
+            with device.override({"/motor/torque_limit": 0.5}):
+                pass
+
+        def found(server):
+            paths = ("/motor/speed", "/psu/setpoint", "/app/mode", "/motor/torque_limit")
+            return [*map(server.get, paths), server.device.memory.read(0x1200, 1)]
+"""
+BEFORE = [-100, 5.0, 0, 1.5, b"\0"]
+
+
+@pytest.mark.parametrize("ending", ["pass", "raise ValueError"], ids=["passed", "failed"])
+def test_everything_is_put_back_whatever_the_test_ends_with(pytester: pytest.Pytester, ending: str) -> None:
+    pytester.makeconftest(SERVER)
+    pytester.makepyfile(
+        test_it=f"""{WRITES}
+        def test_writes(scrutiny_device):
+            write_all(scrutiny_device)
+            {ending}
+
+        def test_after(server):
+            assert found(server) == {BEFORE}
+        """
+    )
+    failed = ending != "pass"
+
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(
+        passed=2 - failed, failed=int(failed)
+    )
+
+
+def test_what_was_written_stays_where_a_marker_says_so(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(SERVER)
+    pytester.makepyfile(
+        test_it=f"""{WRITES}
+        import pytest
+
+        @pytest.mark.scrutiny_restore("off")
+        class TestIt:
+            def test_writes(self, scrutiny_device, server):
+                write_all(scrutiny_device)
+
+            @pytest.mark.scrutiny_restore("auto")
+            def test_closer(self, scrutiny_device):
+                scrutiny_device["/motor/speed"].write(99)
+
+        def test_after(server):
+            assert found(server) == [1, 2.0, 1, 1.5, b"\\x07"]
+        """
+    )
+
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=3)
+
+
+def test_each_value_that_could_not_be_put_back_is_named_at_the_test_that_wrote_it(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makeconftest(SERVER)
+    pytester.makepyfile(
+        test_it=f"""{WRITES}
+        def test_innocent(scrutiny_device):
+            scrutiny_device["/motor/speed"].write(5)
+
+        def test_writes(scrutiny_device, server):
+            write_all(scrutiny_device)
+            server.device.change_features(memory_write=False)
+
+        def test_after(scrutiny_device): pass
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+
+    result.assert_outcomes(passed=3, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR at teardown of test_writes*",
+            "the device is not as it was found; expected every write to be undone. Reset it first of all.",
+            "memory 0x1200 to 0x1200 could not be put back to '00': *",
+            "/app/mode could not be put back to 0: *",
+            "/psu/setpoint could not be put back to 5.0: *",
+            "/motor/speed could not be put back to -100: *",
+        ]
+    )
+    result.stdout.no_fnmatch_line("/motor/torque_limit could not be put back*")  # the block had done it
+
+
+def test_a_shared_device_keeps_what_was_written_until_the_end_of_the_run(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        SERVER.replace("yield server", "yield server\n        assert server.get('/motor/speed') == -100")
+    )
+    pytester.makepyfile(
+        test_it="""
+        def test_writes(scrutiny_device_shared):
+            scrutiny_device_shared["/motor/speed"].write(5)
+
+        def test_finds(scrutiny_device_shared):
+            assert scrutiny_device_shared["/motor/speed"].read() == 5
+
+        def test_is_told_of_a_reset_once(scrutiny_device_shared, reset):
+            reset()
+            scrutiny_device_shared["/motor/speed"].read()
+
+        def test_goes_on(scrutiny_device_shared):
+            scrutiny_device_shared["/motor/speed"].write(6)
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(
+        ["E *DeviceResetError: the device was reset: session *after it was first used*"]
+    )
+
+
+def test_a_test_with_a_shared_device_passes_the_gate(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(SERVER.replace("FakeServer()", "FakeServer(ready_delay=None)"))
+    pytester.makepyfile(
+        test_it="""
+        def test_it(scrutiny_device_shared): raise AssertionError("it ran")
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--scrutiny-ready-timeout=0.1")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["device not ready within 0.1 s*"])
