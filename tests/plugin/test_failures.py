@@ -117,6 +117,19 @@ FAILURES = {
         """,
         {"timing": Timing(response_timeout=0.2)},
     ),
+    "a reset nobody declared": Failure(
+        """
+        def test_power_up(scrutiny_device, scrutiny_client, bench):
+            speed, session = scrutiny_device["/motor/speed"], scrutiny_device.session_id
+            speed.write(250)
+            speed.wait(250, timeout=5)
+            bench.reset()
+            scrutiny_client.wait_server_status(
+                lambda status: status.device_session_id not in (None, session) and status.sfd, 5, "no reset"
+            )
+            speed.read()
+        """
+    ),
     "a value that could not be put back": Failure(
         """
         def test_power_up(scrutiny_device, bench):
@@ -135,7 +148,7 @@ SESSIONS = ("9a99f741", "0c33a1d5")
 """What stands for the first and the second session id of a screen."""
 
 VARYING = (
-    (r"127\.0\.0\.1:\d+(?=[>:])", "127.0.0.1:8765"),
+    (r"127\.0\.0\.1:\d+(?=[>: ])", "127.0.0.1:8765"),
     (r"(?<=last     )\d+\.\d+", "3.299"),
     (r"[\d.e-]+ \.\. [\d.]+(?=   )", "0.685 .. 3.299"),
     (r"\d+(\.\d)? m?s old", "9 ms old"),
@@ -143,6 +156,9 @@ VARYING = (
     ("[▁▂▃▄▅▆▇█]+", "▁▃▅▆▇▇▇█████████████████"),
     (r"[-+]0\.\d{3} s  /", "-0.012 s  /"),
     (r"the last 0\.\d\d s", "the last 0.31 s"),
+    (r"\d\.\d\d s into the test and \d\.\d\d s after", "1.32 s into the test and 0.29 s after"),
+    (r"began \d\.\d\d s later", "began 0.75 s later"),
+    (r"\d+ ms before", "9 ms before"),
 )
 
 
