@@ -9,6 +9,7 @@ PYTEST_DONT_REWRITE
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_scrutiny.client.batch import BatchWriteContext
     from pytest_scrutiny.client.client import ScrutinyClient
     from pytest_scrutiny.client.handle import WatchableHandle
     from pytest_scrutiny.client.listing import WatchableListDownloadRequest
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
         VariableFactoryInterface,
         WatchableListContentPart,
     )
+    from pytest_scrutiny.model.memory import UserCommandResponse
     from pytest_scrutiny.model.sfd import SFDGenerationInfo, SFDInfo, SFDMetadata
     from pytest_scrutiny.model.status import (
         DeviceCommState,
@@ -82,7 +84,7 @@ if TYPE_CHECKING:
         ValueStatus,
         WatchableType,
     )
-    from pytest_scrutiny.model.watch import Sample, WatchableInfo
+    from pytest_scrutiny.model.watch import Sample, ValueSnapshot, WatchableInfo
     from pytest_scrutiny.plugin.markers import requires
 
 __all__ = [
@@ -91,6 +93,7 @@ __all__ = [
     "BadResponseError",
     "BadTypeError",
     "BaseDetailedWatchableConfiguration",
+    "BatchWriteContext",
     "BriefWatchableConfiguration",
     "CANLinkConfig",
     "ConnectTimeout",
@@ -141,7 +144,9 @@ __all__ = [
     "UDPLinkConfig",
     "UnknownValue",
     "UnmetExpectation",
+    "UserCommandResponse",
     "Value",
+    "ValueSnapshot",
     "ValueStatus",
     "VariableFactoryInterface",
     "VariableFreqSamplingRate",
@@ -157,6 +162,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "client.batch": ("BatchWriteContext",),
     "client.client": ("ScrutinyClient",),
     "client.handle": ("WatchableHandle",),
     "client.listing": ("WatchableListDownloadRequest",),
@@ -214,6 +220,7 @@ _HOMES = {
         "VariableFactoryInterface",
         "WatchableListContentPart",
     ),
+    "model.memory": ("UserCommandResponse",),
     "model.sfd": (
         "SFDGenerationInfo",
         "SFDInfo",
@@ -236,6 +243,7 @@ _HOMES = {
     ),
     "model.watch": (
         "Sample",
+        "ValueSnapshot",
         "WatchableInfo",
     ),
     "plugin.markers": ("requires",),

@@ -20,8 +20,12 @@ FORBIDDEN_AT_START = {
     "attrs",
     "websockets",
     "asyncio",
+    "filelock",
     "pytest_scrutiny.client",
+    "pytest_scrutiny.fakeserver",
+    "pytest_scrutiny.hil",
     "pytest_scrutiny.model",
+    "pytest_scrutiny.protocol",
 }
 
 

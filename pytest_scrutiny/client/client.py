@@ -3,6 +3,7 @@
 PYTEST_DONT_REWRITE
 """
 
+import logging
 import weakref
 from collections.abc import Callable
 from types import TracebackType
@@ -205,6 +206,24 @@ class ScrutinyClient(
         self.session  # noqa: B018 - raises if there is none
         assert self._memory is not None
         return self._memory
+
+    @property
+    def logger(self) -> logging.Logger:
+        """The logger of the connection: what is ignored, and why it ends."""
+        return logging.getLogger("pytest_scrutiny.client")
+
+    def close_socket(self) -> None:
+        """Cut the connection off, from any thread; every wait of this client ends with ConnectionError."""
+        session = self._session
+        if session is not None:
+            session.cut("this client's socket was closed with close_socket(); call connect to go on")
+
+    def wait_process(self, timeout: float | None = None) -> None:
+        """Wait until what the server sent so far has been taken in: a round trip.
+
+        :param timeout: seconds; None takes the client's.
+        """
+        self.echo("", timeout)
 
     def echo(self, payload: str, timeout: float | None = None) -> str:
         """Return what the server returns for ``payload``: a round trip that needs no device."""

@@ -300,6 +300,10 @@ class Session:
         with contextlib.suppress(OSError):
             self._writer.shutdown(socket.SHUT_RDWR)
 
+    def cut(self, why: str) -> None:
+        """End the connection and every wait; what is left of it is for ``close``."""
+        self._fail(ConnectionError(why))
+
     def close(self) -> None:
         """Close the connection and end the reader; harmless when done already."""
         self._fail(ConnectionError("this client has disconnected; call connect first"))

@@ -7,6 +7,7 @@ import pytest
 
 from pytest_scrutiny.client.client import ScrutinyClient
 from pytest_scrutiny.errors import (
+    ConnectionError,
     InvalidValueError,
     OperationFailure,
     ScrutinyError,
@@ -14,6 +15,7 @@ from pytest_scrutiny.errors import (
 )
 from pytest_scrutiny.fakeserver.faults import unanswered
 from pytest_scrutiny.fakeserver.server import FakeServer
+from pytest_scrutiny.model.status import ServerState
 from tests.clock import MS, SECOND
 
 SPEED, SETPOINT = "/motor/speed", "/psu/setpoint"
@@ -195,6 +197,26 @@ def test_a_batch_that_was_never_entered_holds_nothing_back(fake: FakeServer, cli
 
 
 # Nothing blocks for ever
+
+
+def test_closing_the_socket_ends_every_wait(client: ScrutinyClient) -> None:
+    handle = client.watch(SPEED)
+    threading.Timer(30 * MS, client.close_socket).start()
+    with pytest.raises(ConnectionError, match=r"was closed with close_socket\(\); call connect to go on"):
+        handle.wait_value(7, 60 * SECOND)
+
+    assert client.server_state is ServerState.Error
+
+
+def test_what_was_sent_so_far_has_been_taken_in(fake: FakeServer, client: ScrutinyClient) -> None:
+    handle = client.watch(SPEED)
+    handle.wait_update(5 * SECOND)
+    fake.set(SPEED, 77)
+    handle.wait_value(77, 5 * SECOND)
+    client.wait_process()
+
+    assert handle.value == 77
+    assert client.logger.name == "pytest_scrutiny.client"
 
 
 def test_writes_end_when_nobody_answers(fake: FakeServer, client: ScrutinyClient) -> None:
