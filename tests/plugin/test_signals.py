@@ -83,6 +83,64 @@ def test_in_a_wait(pytester: pytest.Pytester, fake: FakeServer, number: int, cod
     assert ("KeyboardInterrupt" if code == 2 else "Terminated: SIGTERM") in run.output
 
 
+ALL_KINDS = """
+import pytest
+
+def test_it(scrutiny_device):
+    scrutiny_device["/motor/speed"].write(2)
+    with scrutiny_device.batch() as batch:
+        batch.write("/psu/setpoint", 1)
+        batch.write("/app/mode", "RUN")
+    scrutiny_device.memory.write(0x1200, bytes([7, 8]))
+    with scrutiny_device.override({"/motor/torque_limit": 0.5}):
+        scrutiny_device.memory.write(0x1201, bytes([9]))
+        print("now", flush=True)
+        input()
+"""
+
+
+def all_kinds(server: FakeServer) -> list[object]:
+    """Return what ALL_KINDS changes."""
+    paths = ("/motor/speed", "/psu/setpoint", "/app/mode", "/motor/torque_limit")
+    return [*map(server.get, paths), server.device.memory.read(0x1200, 2)]
+
+
+@POSIX
+@CODES
+def test_in_a_block_after_every_kind_of_write(
+    pytester: pytest.Pytester, fake: FakeServer, number: int, code: int
+) -> None:
+    """The memory was written twice, at one place: only in reverse does it end as it was."""
+    before = all_kinds(fake)
+    run = start(pytester, ALL_KINDS, "--scrutiny-url", fake.url)
+    assert all_kinds(fake) == [2, 1.0, 1, 0.5, b"\x07\x09"]
+
+    returned, _ = run.end(number)
+
+    assert returned == code
+    assert all_kinds(fake) == before == [-100, 5.0, 0, 1.5, b"\0\0"]
+    assert "INTERNALERROR" not in run.output
+
+
+@POSIX
+def test_in_a_block_of_a_device_that_takes_nothing_back(pytester: pytest.Pytester, fake: FakeServer) -> None:
+    run = start(pytester, ALL_KINDS, "--scrutiny-url", fake.url)
+    fake.device.change_features(memory_write=False)
+
+    returned, _ = run.end(signal.SIGTERM)
+
+    assert returned == EXIT_CODE
+    lines = [line for line in run.output.splitlines() if " could not be put back to " in line]
+    assert [line.partition(" could not be put back to ")[0] for line in lines[-6:]] == [
+        "memory 0x1201 to 0x1201",
+        "/motor/torque_limit",
+        "memory 0x1200 to 0x1201",
+        "/app/mode",
+        "/psu/setpoint",
+        "/motor/speed",
+    ]
+
+
 @POSIX
 def test_in_the_gate(pytester: pytest.Pytester) -> None:
     with FakeServer(ready_delay=None) as server:
