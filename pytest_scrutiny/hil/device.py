@@ -33,7 +33,8 @@ RELEASE_TIMEOUT = 1.0
 """Seconds to stop watching; a server that needs more than milliseconds hangs."""
 
 RETURN_TIMEOUT = 5.0
-"""Seconds for a device to be back from a reset at the end of a test; 2.2 as a rule (0.16.0, observed)."""
+"""Seconds for a device to be back from a reset at the end of a test, from its last line on: a server notices
+after 0 to 1 s, and the device is ready 2.2 s later as a rule (0.16.0, observed)."""
 
 FRESH_TIMEOUT = 1.0
 """Seconds for the server to say what it knows; it needs milliseconds unless it hangs."""
@@ -132,7 +133,7 @@ class Device:
         """
         if is_fresh:
             self.raw.wait_server_status(lambda _: True, FRESH_TIMEOUT, "no server status came")
-            if self.session_id is None and self.sessions.known is not None:
+            if self.session_id is None and self.sessions.known is not None and not self.sessions.owed:
                 raise DeviceLostError(
                     f"the device is gone: session {short(self.sessions.known)} ended; expected it to be "
                     "there at the end of the test. Check its power and its link, or declare it with "
@@ -141,15 +142,20 @@ class Device:
         self._had_sfd = self._had_sfd or self.raw.get_server_status().sfd is not None
         self.sessions.check()
 
-    def await_declared_resets(self) -> None:
-        """Wait, for a moment, for the end of a reset that the test declared and that is under way."""
+    def await_declared_resets(self, *, all_of_them: bool) -> None:
+        """Wait, for a moment, for the end of a reset that the test declared and that is under way.
+
+        :param all_of_them: also for resets that the server has not noticed yet, as many as were declared.
+        """
         if self.sessions.declared is None:
             return
-        with contextlib.suppress(ScrutinyError):  # what is wrong then, the next question tells
-            self.raw.wait_server_status(self._is_back, RETURN_TIMEOUT, "the device was not back")
 
-    def _is_back(self, info: ServerInfo) -> bool:
-        return info.device is not None and (info.sfd is not None or not self._had_sfd)
+        def is_back(info: ServerInfo) -> bool:
+            is_ready = info.device is not None and (info.sfd is not None or not self._had_sfd)
+            return is_ready and (self.sessions.is_complete or not all_of_them)
+
+        with contextlib.suppress(ScrutinyError):  # what is wrong then, the next question tells
+            self.raw.wait_server_status(is_back, RETURN_TIMEOUT, "the device was not back")
 
     def testaments(self, session_id: str | None) -> list[tuple[WatchableHandle, Testament]]:
         """Return the last values of a session that ended, of what this object used."""
@@ -169,15 +175,14 @@ class Device:
         self.sessions.blocks += 1
         try:
             yield reset
-            await_reset(self.raw, reset, seconds, needs_sfd=had_sfd)
+            await_reset(self, reset, seconds, needs_sfd=had_sfd)
         finally:
-            self.sessions.blocks -= 1
-        self.sessions.take_new()
+            self.sessions.leave_block(reset.before, has_failed=reset.after is None)
 
     def wait_reset(self, timeout: float) -> Reset:
         """Wait for a reset that was provoked already, and until the device is ready again."""
         reset = Reset(self.sessions.known)
-        await_reset(self.raw, reset, check_timeout(timeout), needs_sfd=self._had_sfd)
+        await_reset(self, reset, check_timeout(timeout), needs_sfd=self._had_sfd)
         self.sessions.take_new()
         return reset
 

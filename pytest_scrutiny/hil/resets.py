@@ -4,7 +4,6 @@ A read or a write that fails says in its own error which of these it was. The ca
 errors: ``device``, ``bench`` (the link), ``server``.
 """
 
-from time import monotonic
 from typing import TYPE_CHECKING
 
 import attrs
@@ -55,7 +54,10 @@ def explain(device: "Device", session_id: str | None, doing: str, exc: ScrutinyE
     sessions = device.sessions
     if info.device_session_id not in (None, session_id) and not sessions.may_reset:
         return sessions.notice(f" while {doing} ({exc})")
-    return _judge(info, session_id, f"{doing} ({exc})", exc, is_declared=sessions.may_reset)
+    error = _judge(info, session_id, f"{doing} ({exc})", exc, is_declared=sessions.may_reset)
+    if error is exc and info.device_session_id is None:
+        return sessions.notice_loss(session_id, f" while {doing} ({exc})")
+    return error
 
 
 def _ask(client: ScrutinyClient, session_id: str | None, exc: ScrutinyError) -> ServerInfo:
@@ -86,10 +88,6 @@ def _judge(
             f"{before} ended while {doing}, as the test declared; expected nothing of the device until it is "
             "back. Wait for it with expect_reset() or wait_reset()."
         )
-    if info.device_session_id is None:
-        return DeviceLostError(
-            f"the device went away while {doing}; expected {before} to go on. Check its power and its link."
-        )
     if isinstance(exc, TimeoutException):
         exc.category = "device"
     return exc
@@ -106,7 +104,7 @@ class Reset:
 
     :ivar before: the session that ended; ``after`` is the one that began, None until then.
     :ivar downtime: seconds from the first status without the old session to the first with the new one; None
-        until then, and a little short where a server tells of both at once.
+        until then, and 0 where a server tells of both at once.
     """
 
     before: str | None
@@ -114,27 +112,28 @@ class Reset:
     downtime: float | None = None
 
 
-def await_reset(client: ScrutinyClient, reset: Reset, timeout: float, *, needs_sfd: bool) -> None:
+def await_reset(device: "Device", reset: Reset, timeout: float, *, needs_sfd: bool) -> None:
     """Wait for a session that is not ``reset.before``, ready and, if need be, with its firmware description.
 
     :raises TimeoutException: if there is none in time.
     """
-    gone: list[float] = []
+    is_gone = False
 
     def is_back(info: ServerInfo) -> bool:
-        if info.device_session_id != reset.before and not gone:
-            gone.append(monotonic())
+        nonlocal is_gone
+        is_gone = is_gone or info.device_session_id != reset.before
         is_new = info.device_session_id not in (None, reset.before)
         return is_new and info.device is not None and (info.sfd is not None or not needs_sfd)
 
     try:
-        info = client.wait_server_status(is_back, timeout, "the device was not back")
+        info = device.raw.wait_server_status(is_back, timeout, "the device was not back")
     except TimeoutException:
-        what = "the device went away and was not back" if gone else "no reset came"
+        what = "the device went away and was not back" if is_gone else "no reset came"
         what = f"{what} within {timeout:g} s; expected a session after {short(reset.before)}"
     else:
         reset.after = info.device_session_id
-        reset.downtime = monotonic() - gone[0]
+        sessions = device.sessions.since(reset.before)
+        reset.downtime = sessions[-1].began - sessions[0].gone
         return
     raise TimeoutException(
         f"{what}. Check that the reset reached the device, and give it the time its firmware needs to start."

@@ -256,7 +256,13 @@ class Value:
 
     def _watched(self) -> WatchableHandle:
         self._device.check_session()
-        return self._watch()
+        sessions = self._device.sessions
+        try:
+            return self._watch()
+        except DeviceLostError as exc:
+            if sessions.known is None or sessions.may_reset:
+                raise
+            raise sessions.notice_loss(sessions.known, f" before {self.path} could be watched") from exc
 
     def _watch(self) -> WatchableHandle:
         if self._handle is None or self._handle.is_dead:

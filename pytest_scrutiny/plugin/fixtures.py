@@ -43,9 +43,11 @@ def scrutiny_gate(request: pytest.FixtureRequest) -> Iterator[ServerInfo]:
     """
     from pytest_scrutiny.plugin.gate import pass_gate
     from pytest_scrutiny.plugin.pool import turn_of
+    from pytest_scrutiny.plugin.restore import end_test
 
     with turn_of(request):
         yield pass_gate(request)
+        end_test(request.config)
 
 
 @pytest.fixture
@@ -58,18 +60,26 @@ def scrutiny_device(
     """The ready Device: dev[path].read() and .write(value); every write is undone after the test."""
     from pytest_scrutiny.hil.device import Device
     from pytest_scrutiny.hil.journal import Journal
-    from pytest_scrutiny.plugin.restore import leave_as_found, watch_over
+    from pytest_scrutiny.plugin.report import has_passed
+    from pytest_scrutiny.plugin.restore import declare_resets, leave_as_found, watch_over
 
     wishes = read_wishes(request.node)
+    declare_resets(pytestconfig, wishes.resets)
     device = Device(scrutiny_client, Journal() if wishes.restores else None, resets=wishes.resets)
     watch_over(pytestconfig, device)
     yield device
-    leave_as_found(pytestconfig, device)
+    try:
+        leave_as_found(pytestconfig, device, has_passed=has_passed(request.node))
+    finally:
+        declare_resets(pytestconfig, None)
 
 
 @pytest.fixture(scope="session")
 def scrutiny_device_shared(
-    request: pytest.FixtureRequest, pytestconfig: pytest.Config, scrutiny_client: ScrutinyClient
+    request: pytest.FixtureRequest,
+    pytestconfig: pytest.Config,
+    scrutiny_settings: Settings,  # for the turn at the end: a conftest's own client may not ask for them
+    scrutiny_client: ScrutinyClient,
 ) -> Iterator[Device]:
     """The Device for all tests that ask for it: what they write is undone at the end of the run.
 

@@ -29,6 +29,7 @@ _verdicts_key = pytest.StashKey[dict[str, tuple[str, str]]]()
 """``{text of a failure or skip: its user property}``: pytest remembers what a session's fixture raised."""
 
 _ours_key = pytest.StashKey[bool]()
+_passed_key = pytest.StashKey[bool]()
 
 
 def header(settings: Settings) -> str:
@@ -70,6 +71,11 @@ def is_ours(item: pytest.Item) -> bool:
     return GATE in names or CLIENT in names or _ours_key in item.stash
 
 
+def has_passed(item: pytest.Item) -> bool:
+    """Return whether the test itself passed, in its teardown."""
+    return item.stash.get(_passed_key, False)
+
+
 def watch_reports(config: pytest.Config) -> None:
     """Have every failure and skip of ours noted from now on."""
     if not config.pluginmanager.has_plugin(_NAME):
@@ -96,6 +102,7 @@ class Reports:
         else:
             with without_our_frames(call.excinfo):
                 report = yield
+        item.stash[_passed_key] = call.when == "call" and report.passed
         found = None if call.excinfo is None else self._judge(item, call.excinfo.value, report)
         if found is not None:
             for properties in (report.user_properties, item.user_properties):

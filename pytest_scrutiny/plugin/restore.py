@@ -31,10 +31,13 @@ def watch_over(config: pytest.Config, device: Device) -> None:
     config.stash.setdefault(_devices_key, []).append(device)
 
 
-def leave_as_found(config: pytest.Config, device: Device) -> None:
-    """Put back what the test wrote; fail, naming each value for which that is not possible."""
+def leave_as_found(config: pytest.Config, device: Device, *, has_passed: bool = True) -> None:
+    """Put back what the test wrote; fail, naming each value for which that is not possible.
+
+    :param has_passed: the test did; one that did not owes no resets it declared.
+    """
     try:
-        device.await_declared_resets()
+        device.await_declared_resets(all_of_them=has_passed)
         complaints = device.journal.restore() if device.journal is not None else []
     except BaseException:  # Ctrl-C, SIGTERM or pytest-timeout: what is left gets one more try
         _put_back(config, device)
@@ -47,7 +50,7 @@ def leave_as_found(config: pytest.Config, device: Device) -> None:
 
             fail(config, _text(complaints), "server" if is_lost(device.raw) else "device")
         _check_nothing_forgotten(config, device)
-        _check_no_reset(config, device)
+        _check_resets(config, device, has_passed=has_passed)
     finally:
         device.release()
 
@@ -55,10 +58,12 @@ def leave_as_found(config: pytest.Config, device: Device) -> None:
 def _check_nothing_forgotten(config: pytest.Config, device: Device) -> None:
     """Fail if the test made a block and never entered it: it would be green for having checked nothing."""
     if device.unentered:
-        fail(config, "\n".join(block.complaint() for block in device.unentered), "test")
+        text = "\n".join(block.complaint() for block in device.unentered)
+        device.unentered.clear()
+        fail(config, text, "test")
 
 
-def _check_no_reset(config: pytest.Config, device: Device) -> None:
+def _check_resets(config: pytest.Config, device: Device, *, has_passed: bool) -> None:
     """Fail if the device was reset without anybody's noticing: it may have begun where the test ended."""
     from pytest_scrutiny.errors import DeviceLostError, DeviceResetError, ScrutinyError
     from pytest_scrutiny.plugin.connect import is_lost
@@ -72,9 +77,22 @@ def _check_no_reset(config: pytest.Config, device: Device) -> None:
         complaint = str(exc)
     except ScrutinyError:
         return  # likewise
-    complaint = complaint or device.sessions.complaint()
+    if has_passed:
+        complaint = complaint or device.sessions.complaint()
     if complaint:
         fail(config, complaint, "device")
+
+
+def declare_resets(config: pytest.Config, count: int | None) -> None:
+    """Let a shared device know how many resets the test declared; None at the test's end."""
+    for device in config.stash.get(_devices_key, ()):
+        device.sessions.declare(count)
+
+
+def end_test(config: pytest.Config) -> None:
+    """Do at the end of each test what a shared device would otherwise do at the end of the run."""
+    for device in config.stash.get(_devices_key, ()):
+        _check_nothing_forgotten(config, device)
 
 
 def put_all_back(config: pytest.Config) -> None:

@@ -4,10 +4,12 @@ import collections
 import re
 import threading
 from collections.abc import Callable, Iterator
+from time import monotonic
 
 import pytest
 
 from pytest_scrutiny.client.client import ScrutinyClient
+from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.errors import (
     ConnectionError,
     DeviceLostError,
@@ -63,16 +65,22 @@ def while_reading(device: Device, event: Callable[[], object], timeout: float = 
 
 def test_a_device_that_goes_away_is_lost(fake: FakeServer, device: Device) -> None:
     session = (device.session_id or "")[:8]
+    device[SPEED].write(5)
     error = while_reading(device, fake.unplug)
 
     assert isinstance(error, DeviceLostError)
     assert error.category == "device"
     # Which of two depends on whether the plug was pulled in a read or between two.
-    within = f"the device went away while {SPEED} was read ({SPEED} has no value: the device is gone)"
-    between = f"{SPEED} cannot be watched: no device is connected to the server"
-    assert str(error).endswith("Check its power and its link.")
-    assert str(error).startswith(
-        (f"{within}; expected session {session} to go on. ", f"{between}; expected the one")
+    assert re.fullmatch(
+        rf"the device went away (before {SPEED} could be watched|while {SPEED} was read "
+        rf"\({SPEED} has no value: the device is gone\)), "
+        rf"\d\.\d\d s into the test and \d\.\d\d s after the last write; "
+        rf"expected session {session} to go on\. "
+        r"Check its power and its link\."
+        rf"\n  last     5   {SPEED}   \d+ ms before"
+        rf"\n  writes   -\d\.\d{{3}} s  {SPEED}  -100 → 5"
+        rf"\n  device   gone \(session {session} ended\)",
+        str(error),
     )
 
 
@@ -155,3 +163,52 @@ def test_a_write_that_the_device_leaves_unanswered_is_a_loss(fake: FakeServer, d
         device[SPEED].write(5, timeout=3 * SECOND)
 
     assert caught.value.category == "device"
+
+
+def test_the_downtime_is_the_devices_also_when_nobody_waited_for_it(fake: FakeServer, device: Device) -> None:
+    """By the time the test asks, the device is back already."""
+    before = device.session_id
+    fake.unplug()
+    device.raw.wait_server_status(lambda info: info.device is None, 5 * SECOND, "it stayed")
+    start = monotonic()
+    device.raw.session.wait_for(
+        lambda: monotonic() - start > 100 * MS, Deadline(5 * SECOND), "no time passed"
+    )
+    fake.plug()
+    device.raw.wait_server_status(
+        lambda info: info.sfd is not None and info.device_session_id != before, 5 * SECOND, "it stayed away"
+    )
+    longest = monotonic() - start + 1 * SECOND
+
+    reset = device.wait_reset(5 * SECOND)
+
+    assert reset.downtime is not None
+    assert 90 * MS <= reset.downtime <= longest
+
+
+def test_what_one_object_declared_surprises_no_other(fake: FakeServer, device: Device) -> None:
+    other = Device(device.raw)
+    other[SPEED].read()
+    with device.expect_reset(within=5 * SECOND):
+        fake.reset()
+
+    assert other[SPEED].read() == -100
+
+
+def test_what_a_block_declared_in_vain_may_still_come_but_once(fake: FakeServer, device: Device) -> None:
+    with pytest.raises(TimeoutException, match="no reset came"), device.expect_reset(within=10 * MS):
+        pass
+    reset_and_wait(fake, device)
+    assert device[SPEED].read() == -100
+    reset_and_wait(fake, device)
+
+    with pytest.raises(DeviceResetError):
+        device[SPEED].read()
+
+
+def reset_and_wait(fake: FakeServer, device: Device) -> None:
+    before = device.session_id
+    fake.reset()
+    device.raw.wait_server_status(
+        lambda info: info.sfd is not None and info.device_session_id != before, 5 * SECOND, "no reset came"
+    )

@@ -157,6 +157,7 @@ VARYING = (
     (r"[-+]0\.\d{3} s  /", "-0.012 s  /"),
     (r"the last 0\.\d\d s", "the last 0.31 s"),
     (r"\d\.\d\d s into the test and \d\.\d\d s after", "1.32 s into the test and 0.29 s after"),
+    (r"\d\.\d\d s into the test;", "0.31 s into the test;"),
     (r"began \d\.\d\d s later", "began 0.75 s later"),
     (r"\d+ ms before", "9 ms before"),
 )

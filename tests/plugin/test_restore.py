@@ -2,6 +2,7 @@
 
 import pytest
 
+from pytest_scrutiny.fakeserver.server import FakeServer
 from tests.plugin.test_resets import SERVER
 
 WRITES = """
@@ -135,3 +136,109 @@ def test_a_test_with_a_shared_device_passes_the_gate(pytester: pytest.Pytester) 
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["device not ready within 0.1 s*"])
+
+
+def test_resets_that_a_test_declared_surprise_no_shared_device(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(SERVER)
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        def test_first(scrutiny_device_shared):
+            scrutiny_device_shared["/motor/speed"].read()
+
+        @pytest.mark.scrutiny_expect_reset
+        def test_marked(scrutiny_device_shared, reset):
+            reset()
+            assert scrutiny_device_shared["/motor/speed"].read() == -100
+
+        def test_block(scrutiny_device, server):
+            with scrutiny_device.expect_reset(within=5):
+                server.reset()
+
+        def test_marked_alone(scrutiny_device_shared):
+            assert scrutiny_device_shared["/motor/speed"].read() == -100
+
+        @pytest.mark.scrutiny_expect_reset
+        def test_one_too_many(scrutiny_device_shared, reset):
+            reset()
+            reset()
+            scrutiny_device_shared["/motor/speed"].read()
+
+        def test_last(scrutiny_device_shared):
+            assert scrutiny_device_shared["/motor/speed"].read() == -100
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+
+    result.assert_outcomes(passed=5, failed=1)
+    result.stdout.fnmatch_lines(["E *DeviceResetError: the device was reset: session *"])
+
+
+def test_a_block_of_a_shared_device_that_was_never_entered_fails_its_own_test(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+        def test_forgets(scrutiny_device_shared):
+            scrutiny_device_shared["/motor/speed"].never(5)
+
+        def test_innocent(scrutiny_device_shared): pass
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--scrutiny-fake")
+
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR at teardown of test_forgets*",
+            "/motor/speed: never(5) was never entered, so it did nothing*",
+        ]
+    )
+
+
+def test_what_a_shared_device_wrote_is_put_back_through_a_client_of_the_conftest(
+    pytester: pytest.Pytester, fake: FakeServer
+) -> None:
+    pytester.makeconftest(
+        f"""
+        import pytest
+        from pytest_scrutiny import ScrutinyClient
+
+        @pytest.fixture(scope="session")
+        def scrutiny_client():
+            with ScrutinyClient("mine").connect({fake.host!r}, {fake.port}) as client:
+                yield client
+        """
+    )
+    pytester.makepyfile(
+        """
+        def test_writes(scrutiny_device_shared):
+            scrutiny_device_shared["/motor/speed"].write(5)
+
+        def test_plain(): pass
+        """
+    )
+    result = pytester.runpytest_inprocess(
+        "-p", "no:cacheprovider", "-Werror", "--scrutiny-host=unused.invalid"
+    )
+
+    result.assert_outcomes(passed=2)
+    assert fake.get("/motor/speed") == -100
+
+
+def test_what_a_shared_device_could_not_put_back_is_named_at_the_end_of_the_run(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makeconftest(SERVER)
+    pytester.makepyfile(
+        test_it="""
+        def test_writes(scrutiny_device_shared, server):
+            scrutiny_device_shared["/motor/speed"].write(5)
+            server.device.change_features(memory_write=False)
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["/motor/speed could not be put back to -100: *"])
