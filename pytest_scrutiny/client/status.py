@@ -137,7 +137,8 @@ class StatusBoard:
     @property
     def session_ids(self) -> list[str]:
         """The ids of ``sessions``."""
-        return [session.session_id for session in self.sessions]
+        # Copied in one step first: the reader may add one between two steps of a loop, which would raise.
+        return [session.session_id for session in [*self.sessions]]
 
     def _compose(self, report: StatusReport) -> None:
         """Publish the report if its parts are here and of one session, or ask for the missing ones."""
