@@ -141,6 +141,35 @@ def test_in_a_block_of_a_device_that_takes_nothing_back(pytester: pytest.Pyteste
     ]
 
 
+SHARED_AND_KEPT = """
+import pytest
+
+def test_earlier(scrutiny_device_shared):
+    scrutiny_device_shared["/psu/setpoint"].write(1)
+
+@pytest.mark.scrutiny_restore("off")
+def test_it(scrutiny_device):
+    scrutiny_device["/motor/speed"].write(2)
+    print("now", flush=True)
+    input()
+"""
+
+
+@POSIX
+@CODES
+def test_with_a_shared_device_and_what_is_to_stay(
+    pytester: pytest.Pytester, fake: FakeServer, number: int, code: int
+) -> None:
+    run = start(pytester, SHARED_AND_KEPT, "--scrutiny-url", fake.url)
+    assert fake.get("/psu/setpoint") == 1.0
+
+    returned, _ = run.end(number)
+
+    assert returned == code
+    assert (fake.get("/psu/setpoint"), fake.get("/motor/speed")) == (5.0, 2)
+    assert "INTERNALERROR" not in run.output
+
+
 @POSIX
 def test_in_the_gate(pytester: pytest.Pytester) -> None:
     with FakeServer(ready_delay=None) as server:
