@@ -15,9 +15,16 @@ from pytest_scrutiny.fakeserver.device import SimulatedDevice, Variable
 from pytest_scrutiny.fakeserver.state import Command, Job, Refused, Request, State
 from pytest_scrutiny.model.memory import MemoryCompletion
 from pytest_scrutiny.model.status import MemoryRegion
-from pytest_scrutiny.protocol.command import encode_user_command
-from pytest_scrutiny.protocol.memory import READ_COMPLETE, WRITE_COMPLETE, encode_memory_completion
-from pytest_scrutiny.protocol.write import encode_write_single_reply
+from pytest_scrutiny.protocol.command import decode_user_command, encode_user_command
+from pytest_scrutiny.protocol.memory import (
+    READ_COMPLETE,
+    WRITE_COMPLETE,
+    decode_read_memory,
+    decode_write_memory,
+    encode_memory_completion,
+    encode_memory_reply,
+)
+from pytest_scrutiny.protocol.write import decode_write_data, decode_write_path, encode_write_single_reply
 
 UNREACHABLE = "Stopping communication with device"
 
@@ -40,7 +47,7 @@ def fail_jobs(state: State, now: float) -> None:
 
 def read_memory(request: Request) -> Mapping[str, object]:
     """Read bytes."""
-    address, size = request.field("address", int), request.field("size", int)
+    address, size = decode_read_memory(request)
     if address < 0 or size <= 0:
         raise Refused("Invalid address or size")
     return _begin(request, READ_COMPLETE, lambda device: _read(device, address, size))
@@ -48,7 +55,8 @@ def read_memory(request: Request) -> Mapping[str, object]:
 
 def write_memory(request: Request) -> Mapping[str, object]:
     """Write bytes."""
-    address, data = request.field("address", int), _base64(request.field("data", str))
+    address, text = decode_write_memory(request)
+    data = _base64(text)
     if address < 0 or not data:
         raise Refused("Invalid address or data")
 
@@ -81,7 +89,7 @@ def _begin(
         tell(now, detail=UNREACHABLE)
 
     _queue(state, Job(run, fail), request.now)
-    return {"request_token": token}
+    return encode_memory_reply(token)
 
 
 def _read(device: SimulatedDevice, address: int, size: int) -> bytes:
@@ -106,8 +114,7 @@ def _write(device: SimulatedDevice, address: int, data: bytes) -> None:
 
 def write_single_watchable_by_data(request: Request) -> None:
     """Write one variable's bytes by its path, zeros before too few; the reply comes when that has ended."""
-    state, path = request.state, request.field("server_path", str)
-    data = request.field("data", str)
+    state, path, data = request.state, decode_write_path(request), decode_write_data(request)
     entry = state.watchables.find(path)
     if entry is None:
         raise Refused(f"Unknown watchable ID {path}")
@@ -149,8 +156,8 @@ def touches(regions: tuple[MemoryRegion, ...], address: int, size: int) -> bool:
 
 def user_command(request: Request) -> None:
     """Let the firmware answer a command of its own."""
-    subfunction = request.field("subfunction", int)
-    data = _base64(request.field("data", str)) if "data" in request.data else b""
+    subfunction, text = decode_user_command(request)
+    data = _base64(text)
     if not 0 <= subfunction <= 255:
         raise Refused("Invalid subfunction")
     _check_can_command(request, data)

@@ -7,7 +7,6 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
-from types import NoneType
 
 from pytest_scrutiny.fakeserver.state import Command, Refused, Request
 from pytest_scrutiny.fakeserver.watchables import Entry
@@ -19,7 +18,16 @@ from pytest_scrutiny.protocol.listing import (
     encode_watchable_info,
     encode_watchable_list,
 )
-from pytest_scrutiny.protocol.watch import encode_subscribed
+from pytest_scrutiny.protocol.watch import (
+    decode_change_rate,
+    decode_paths,
+    decode_rate,
+    decode_throttling,
+    encode_effective_rates,
+    encode_subscribed,
+    encode_throttling_reply,
+    encode_unsubscribed,
+)
 
 _PAGE = 1000  # entries in one message unless the client says otherwise (0.1.0 to 0.16.0)
 
@@ -82,7 +90,7 @@ def _find_all(request: Request) -> dict[str, Entry]:
     :raises Refused: if one of them is unknown; then nothing happens to the others either.
     """
     found = {}
-    for path in request.field("watchables", list):
+    for path in decode_paths(request):
         if not isinstance(path, str) and request.state.dialect.transport == "tcp":
             raise TypeError(f"path {path!r} is no string")  # "Internal error" (0.5.2 to 0.16.0, observed)
         entry = request.state.watchables.find(path)
@@ -102,11 +110,9 @@ def get_watchable_info(request: Request) -> Mapping[str, object]:
 def subscribe_watchable(request: Request) -> Mapping[str, object]:
     """Begin subscriptions: all of them or none. The first value comes with the next read of the device."""
     state = request.state
-    rate = None
-    if state.dialect.watch_takes_rate and "rate" in request.data:
-        rate = request.field("rate", NoneType, float, int)
-        if rate is not None and rate <= 0:
-            raise ValueError(f"rate {rate} is none")  # "Internal error" (0.13.0 to 0.16.0, observed)
+    rate = decode_rate(request) if state.dialect.watch_takes_rate else None
+    if rate is not None and rate <= 0:
+        raise ValueError(f"rate {rate} is none")  # "Internal error" (0.13.0 to 0.16.0, observed)
     entries = _find_all(request)
     for entry in entries.values():
         state.watchables.watch(request.client, entry, rate, request.now)
@@ -118,15 +124,13 @@ def unsubscribe_watchable(request: Request) -> Mapping[str, object]:
     """End subscriptions; one that does not exist is none."""
     for entry in _find_all(request).values():
         request.state.watchables.unwatch(request.client, entry)
-    return {"unsubscribed": request.data["watchables"]}
+    return encode_unsubscribed(decode_paths(request))
 
 
 def change_subscription_update_rate(request: Request) -> Mapping[str, object]:
     """Change how often values are wanted; tells the rate of the fastest watcher."""
     rates: dict[str, float | None] = {}
-    for change in request.field("changes", list):
-        server_id = request.field_of(change, "id", str)
-        rate = request.field_of(change, "rate", NoneType, float, int)
+    for server_id, rate in decode_change_rate(request):
         entry = request.state.watchables.find_id(server_id)
         if entry is None or request.client not in entry.watchers:
             raise Refused(f"Cannot change update rate : Not watching {server_id}")
@@ -134,16 +138,16 @@ def change_subscription_update_rate(request: Request) -> Mapping[str, object]:
             raise Refused(f"Cannot change update rate : {rate} is no rate")
         request.state.watchables.watch(request.client, entry, rate, request.now)
         rates[server_id] = entry.rate_hz
-    return {"effective_rates": rates}
+    return encode_effective_rates(rates)
 
 
 def set_throttling(request: Request) -> Mapping[str, object]:
     """Limit the updates a second that this client gets in all."""
-    rate = request.field("update_rate", float, int, NoneType)
+    rate = decode_throttling(request)
     if rate is not None and not (rate >= 0 and math.isfinite(rate)):
         raise Refused("update rate is not a valid value")
     request.client.throttle_hz = float(rate) if rate else None
-    return {"enabled": bool(rate), "update_rate": request.client.throttle_hz}
+    return encode_throttling_reply(request.client.throttle_hz)
 
 
 COMMANDS: Mapping[str, Command] = {

@@ -19,7 +19,10 @@ from pytest_scrutiny.model.write import WriteCompletion
 from pytest_scrutiny.protocol.expression import read_number
 from pytest_scrutiny.protocol.write import (
     WRITE_COMPLETION,
+    decode_write,
+    decode_write_path,
     encode_write_completion,
+    encode_write_reply,
     encode_write_single_reply,
 )
 
@@ -47,22 +50,20 @@ def fail_writes(state: State, now: float) -> None:
 
 def write_watchable(request: Request) -> Mapping[str, object]:
     """Write a batch."""
-    updates = request.field("updates", list)
-    wanted = [_check_update(request, update) for update in updates]
-    if len({update["batch_index"] for update in updates}) != len(updates):
+    wanted = [
+        (place, *_check_update(request, server_id, update))
+        for place, server_id, update in decode_write(request)
+    ]
+    if len({place for place, _, _ in wanted}) != len(wanted):
         raise Refused("Duplicate batch_index in request")
     token = uuid.uuid4().hex
-    for update, (entry, value) in zip(updates, wanted, strict=True):
-        finish = functools.partial(
-            _push_completion, request.state, request.client, entry, token, update["batch_index"]
-        )
+    for place, entry, value in wanted:
+        finish = functools.partial(_push_completion, request.state, request.client, entry, token, place)
         request.state.writes.append(PendingWrite(entry, value, finish))
-    return {"request_token": token, "count": len(updates)}
+    return encode_write_reply(token, len(wanted))
 
 
-def _check_update(request: Request, update: object) -> tuple[Entry, bool | float]:
-    request.field_of(update, "batch_index", int)
-    server_id = request.field_of(update, "watchable", str)
+def _check_update(request: Request, server_id: str, update: object) -> tuple[Entry, bool | float]:
     value = parse_value(request, update)
     entry = request.state.watchables.find_id(server_id)
     if entry is None:
@@ -95,7 +96,7 @@ def _push_completion(
 
 def write_single_watchable(request: Request) -> None:
     """Write one value by its path; the reply comes when the write has ended."""
-    path = request.field("server_path", str)
+    path = decode_write_path(request)
     value = parse_value(request, request.data)
     entry = request.state.watchables.find(path)
     if entry is None:

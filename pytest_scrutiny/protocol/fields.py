@@ -9,7 +9,7 @@ import base64
 import binascii
 import reprlib
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from pytest_scrutiny.errors import RemoteProtocolError
 
@@ -21,6 +21,20 @@ _NOTHING = object()
 _shown = reprlib.Repr()
 _shown.maxlevel = 3
 _shown.maxstring = _shown.maxlong = _shown.maxother = _LONGEST_SHOWN
+
+
+class RequestFields(Protocol):
+    """One request as a server reads it: a field of a wrong type is refused in that server's own words."""
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """The JSON object itself."""
+
+    def field(self, name: str, *types: type) -> Any:
+        """Return a field of the request, of one of these types."""
+
+    def field_of(self, data: object, name: str, *types: type) -> Any:
+        """Return a field of an object in the request, of one of these types."""
 
 
 class Fields:

@@ -12,7 +12,7 @@ import base64
 
 from pytest_scrutiny.model.memory import MemoryCompletion
 from pytest_scrutiny.protocol.dialect import Dialect
-from pytest_scrutiny.protocol.fields import Fields
+from pytest_scrutiny.protocol.fields import Fields, RequestFields
 
 READ_MEMORY = "read_memory"
 WRITE_MEMORY = "write_memory"
@@ -25,9 +25,24 @@ def encode_read_memory(address: int, size: int) -> dict[str, object]:
     return {"address": address, "size": size}
 
 
+def decode_read_memory(request: RequestFields) -> tuple[int, int]:
+    """Return address and size of a ``read_memory``."""
+    return request.field("address", int), request.field("size", int)
+
+
 def encode_write_memory(address: int, data: bytes) -> dict[str, object]:
     """Return the fields of a ``write_memory``."""
     return {"address": address, "data": base64.b64encode(data).decode()}
+
+
+def decode_write_memory(request: RequestFields) -> tuple[int, str]:
+    """Return address and data of a ``write_memory``, the data still in base64."""
+    return request.field("address", int), request.field("data", str)
+
+
+def encode_memory_reply(token: str) -> dict[str, object]:
+    """Return the fields of a ``response_read_memory`` or ``response_write_memory``."""
+    return {"request_token": token}
 
 
 def decode_memory_reply(message: Fields) -> str:

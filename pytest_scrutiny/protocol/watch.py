@@ -11,7 +11,8 @@ Rule 1: update records are digested on the hot path, so they are checked by thei
 PYTEST_DONT_REWRITE
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from types import NoneType
 from typing import Any
 
 from pytest_scrutiny.errors import RemoteProtocolError
@@ -24,7 +25,7 @@ from pytest_scrutiny.model.values import (
 )
 from pytest_scrutiny.model.watch import AliasDetails, RPVDetails, VariableDetails, WatchableInfo
 from pytest_scrutiny.protocol.dialect import Dialect
-from pytest_scrutiny.protocol.fields import Fields
+from pytest_scrutiny.protocol.fields import Fields, RequestFields
 
 SUBSCRIBE = "subscribe_watchable"
 UNSUBSCRIBE = "unsubscribe_watchable"
@@ -53,6 +54,21 @@ def encode_subscribe(paths: Iterable[str], rate_hz: float | None = None) -> dict
     if rate_hz is not None:
         fields["rate"] = rate_hz
     return fields
+
+
+def decode_paths(request: RequestFields) -> list[Any]:
+    """Return the paths of a ``subscribe_watchable``, ``unsubscribe_watchable`` or ``get_watchable_info``.
+
+    Unchecked: what a path must be differs from release to release.
+    """
+    paths: list[Any] = request.field("watchables", list)
+    return paths
+
+
+def decode_rate(request: RequestFields) -> float | None:
+    """Return the rate of a ``subscribe_watchable``; None for as fast as possible."""
+    rate: float | None = request.field("rate", NoneType, float, int) if "rate" in request.data else None
+    return rate
 
 
 def decode_subscribed(message: Fields) -> dict[str, WatchableInfo]:
@@ -166,6 +182,18 @@ def encode_change_rate(rates: Mapping[str, float | None]) -> dict[str, object]:
     return {"changes": [{"id": server_id, "rate": rate} for server_id, rate in rates.items()]}
 
 
+def decode_change_rate(request: RequestFields) -> Iterator[tuple[str, float | None]]:
+    """Give ``(server id, updates per second)`` pairs; None is as fast as possible."""
+    for change in request.field("changes", list):
+        server_id = request.field_of(change, "id", str)
+        yield server_id, request.field_of(change, "rate", NoneType, float, int)
+
+
+def encode_effective_rates(rates: Mapping[str, float | None]) -> dict[str, object]:
+    """Return the fields of a ``response_change_subscription_update_rate``."""
+    return {"effective_rates": dict(rates)}
+
+
 def decode_effective_rates(message: Fields) -> dict[str, float | None]:
     """Return ``{server id: updates per second}`` of the fastest watchers; None is as fast as possible."""
     rates = message.child("effective_rates")
@@ -180,9 +208,25 @@ def encode_throttling(rate_hz: float) -> dict[str, object]:
     return {"update_rate": rate_hz}
 
 
+def decode_throttling(request: RequestFields) -> float | None:
+    """Return the limit of a ``set_throttling``; None and 0 are none."""
+    rate: float | None = request.field("update_rate", float, int, NoneType)
+    return rate
+
+
+def encode_throttling_reply(rate_hz: float | None) -> dict[str, object]:
+    """Return the fields of a ``response_set_throttling``."""
+    return {"enabled": bool(rate_hz), "update_rate": rate_hz}
+
+
 def encode_unsubscribe(paths: Iterable[str]) -> dict[str, object]:
     """Return the fields of an ``unsubscribe_watchable``."""
     return {"watchables": list(paths)}
+
+
+def encode_unsubscribed(paths: Iterable[str]) -> dict[str, object]:
+    """Return the fields of the reply to an ``unsubscribe_watchable``."""
+    return {"unsubscribed": list(paths)}
 
 
 def update_records(message: Mapping[str, Any]) -> list[Any]:

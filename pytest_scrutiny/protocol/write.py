@@ -15,11 +15,11 @@ PYTEST_DONT_REWRITE
 """
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pytest_scrutiny.model.write import WriteCompletion
 from pytest_scrutiny.protocol.dialect import Dialect
-from pytest_scrutiny.protocol.fields import Fields
+from pytest_scrutiny.protocol.fields import Fields, RequestFields
 
 WRITE = "write_watchable"
 WRITE_COMPLETION = "inform_write_completion"
@@ -35,6 +35,18 @@ def encode_write(updates: Iterable[tuple[str, bool | float | str]]) -> dict[str,
             for index, (server_id, value) in enumerate(updates)
         ]
     }
+
+
+def decode_write(request: RequestFields) -> Iterator[tuple[int, str, object]]:
+    """Give ``(place, server id, update)`` for each write; an update's ``value`` is for the server to read."""
+    for update in request.field("updates", list):
+        place = request.field_of(update, "batch_index", int)
+        yield place, request.field_of(update, "watchable", str), update
+
+
+def encode_write_reply(token: str, count: int) -> dict[str, object]:
+    """Return the fields of a ``response_write_watchable``."""
+    return {"request_token": token, "count": count}
 
 
 def decode_write_reply(message: Fields) -> tuple[str, int]:
@@ -81,6 +93,18 @@ def encode_write_single(path: str, value: bool | float | str) -> dict[str, objec
 def encode_write_by_data(path: str, data: bytes) -> dict[str, object]:
     """Return the fields of a ``write_single_watchable_by_data``; the data in the device's byte order."""
     return {"server_path": path, "data": base64.b64encode(data).decode()}
+
+
+def decode_write_path(request: RequestFields) -> str:
+    """Return the path of either write by path; the ``value`` of the one is for the server to read."""
+    path: str = request.field("server_path", str)
+    return path
+
+
+def decode_write_data(request: RequestFields) -> str:
+    """Return the data of a ``write_single_watchable_by_data``, still in base64."""
+    data: str = request.field("data", str)
+    return data
 
 
 def decode_write_single_reply(message: Fields) -> tuple[bool, str]:
