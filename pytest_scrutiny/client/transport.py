@@ -61,25 +61,26 @@ def open_link(hostname: str, port: int, deadline: Deadline, transport: Transport
     :raises RemoteProtocolError: if the peer is something else.
     :raises ConnectionError: if there is none.
     """
-    dialer = _Dialer(hostname, port, deadline)
+    dialer = _Dialer(hostname, port, deadline, transport)
     if transport != "websocket":
-        link = dialer.try_datagrams(is_only_way=transport == "tcp")
+        link = dialer.try_datagrams()
         if link is not None:
             return link
-    return dialer.open_websocket(was_http=transport == "auto")
+    return dialer.open_websocket()
 
 
 class _Dialer:
     """One attempt to connect; remembers the addresses, so that a second socket needs no second look-up."""
 
-    def __init__(self, hostname: str, port: int, deadline: Deadline) -> None:
+    def __init__(self, hostname: str, port: int, deadline: Deadline, transport: Transport) -> None:
         self._hostname = hostname
         self._port = port
         self._deadline = deadline
+        self._transport = transport
         self._addresses: list[Address] = []
 
-    def try_datagrams(self, *, is_only_way: bool) -> Link | None:
-        """Return a connection of datagrams, or None if an HTTP server answered."""
+    def try_datagrams(self) -> Link | None:
+        """Return a connection of datagrams, or None if an HTTP server answered and may be one of ours."""
         sock = self._dial()
         with _closed_on_error(sock):
             connection = ClientConnection(DatagramFraming(strict=True))
@@ -92,12 +93,12 @@ class _Dialer:
                 return Link(sock, connection, first, asked)
             # Of a refusal that comes byte by byte, the rest may be lost with the connection.
             is_http = first != b"" and b"HTTP/".startswith(first[:5])
-            if is_only_way or not is_http:
-                raise RemoteProtocolError(self._failure(describe_stranger(first)))
+            if self._transport == "tcp" or not is_http:
+                raise RemoteProtocolError(self._wrong_peer(describe_stranger(first)))
         sock.close()
         return None
 
-    def open_websocket(self, *, was_http: bool) -> Link:
+    def open_websocket(self) -> Link:
         """Return a connection of WebSocket messages."""
         from pytest_scrutiny.protocol.websocket import ClientWebSocket
 
@@ -108,8 +109,9 @@ class _Dialer:
             try:
                 self._receive_upgrade(sock, framing)
             except RemoteProtocolError as exc:
+                was_http = self._transport == "auto"
                 what = f"an HTTP server is there, but not a Scrutiny one: {exc}" if was_http else str(exc)
-                raise RemoteProtocolError(self._failure(what)) from exc
+                raise RemoteProtocolError(self._wrong_peer(what)) from exc
             connection = ClientConnection(framing)
             # Nobody speaks first here, and a server broadcasts only to clients that spoke (0.1.0, 0.3.0).
             number, request = connection.encode_request(GET_STATUS)
@@ -123,6 +125,8 @@ class _Dialer:
             if not data:
                 raise ConnectionError(self._failure("it closed the connection during the WebSocket upgrade"))
             head += data
+            if head.startswith(HEADER_PREFIX):
+                raise RemoteProtocolError("it speaks TCP datagrams, as Scrutiny servers from 0.4 on do")
             status_line, end_of_line, _ = head.partition(b"\r\n")
             if end_of_line and not status_line.startswith(b"HTTP/1.1 101"):
                 # Said at once: the rest of a refusal may never come.
@@ -231,6 +235,12 @@ class _Dialer:
             f"cannot connect to {self._where}: {reason}; expected a Scrutiny server there. "
             "Start one, or check host and port."
         )
+
+    def _wrong_peer(self, what: str) -> str:
+        failure = self._failure(what)
+        if self._transport != "auto":
+            failure += f" Only {self._transport} was tried, as asked for: name no transport to try both."
+        return failure
 
     def _late(self, reason: str) -> str:
         return self._failure(f"{reason} within {self._deadline.timeout:g} s")

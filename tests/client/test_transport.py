@@ -14,6 +14,7 @@ from pytest_scrutiny.client.client import ScrutinyClient
 from pytest_scrutiny.client.transport import Address, Transport
 from pytest_scrutiny.errors import ConnectionError, ConnectTimeout, RemoteProtocolError
 from pytest_scrutiny.model.status import ServerState
+from pytest_scrutiny.protocol.framing import encode_datagram
 from pytest_scrutiny.protocol.websocket import ServerWebSocket
 from tests.client.peer import status_fields
 from tests.clock import SECOND
@@ -225,9 +226,20 @@ def test_a_websocket_server_is_found_by_itself_or_on_request(transport: Transpor
 def test_insisting_on_tcp_refuses_a_websocket_server() -> None:
     with (
         listening(says(BAD_REQUEST)) as port,
-        pytest.raises(RemoteProtocolError, match="an HTTP server is there"),
+        pytest.raises(RemoteProtocolError, match=r"an HTTP server is there .* Only tcp was tried"),
     ):
         ScrutinyClient().connect("127.0.0.1", port, transport="tcp")
+
+
+def test_insisting_on_websocket_says_that_the_server_speaks_datagrams() -> None:
+    with (
+        listening(says(encode_datagram(b'{"cmd":"welcome"}'))) as port,
+        pytest.raises(
+            RemoteProtocolError,
+            match=r"it speaks TCP datagrams, .* Only websocket was tried, as asked for: name no transport",
+        ),
+    ):
+        ScrutinyClient().connect("127.0.0.1", port, transport="websocket")
 
 
 def test_a_websocket_upgrade_that_ends_early_is_a_connection_error() -> None:
