@@ -3,6 +3,7 @@
 import ast
 import importlib.metadata
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "pytest_scrutiny"
+PAGE = PACKAGE.parent / "docs" / "architecture.md"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 TREES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text("utf-8")) for path in MODULES}
 
@@ -49,6 +51,20 @@ def test_no_function_is_too_long(module: str) -> None:
     }
 
     assert too_long == {}
+
+
+def test_every_room_is_in_the_picture(module: str) -> None:
+    picture = PAGE.read_text("utf-8").split("```")[1]
+
+    assert Path(module).stem in {"__init__", "__main__", *picture.split()}
+
+
+def test_the_map_leads_to_rooms_that_are_there() -> None:
+    floors = "model|protocol|client|fakeserver|hil|plugin"
+    places = re.findall(rf"`((?:{floors})/\w+\.py)`", PAGE.read_text("utf-8"))
+
+    assert len(places) > 50
+    assert {place for place in places if not (PACKAGE / place).is_file()} == set()
 
 
 def test_nothing_sleeps(module: str) -> None:

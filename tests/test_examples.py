@@ -28,3 +28,16 @@ def test_the_readmes_test_passes_as_it_stands_there(pytester: pytest.Pytester) -
 
     assert result.ret == 0
     assert result.parseoutcomes()["passed"] == snippet.count("def test_")
+
+
+def test_the_device_of_ones_own_works_as_it_stands_there(pytester: pytest.Pytester) -> None:
+    page = (ROOT / "docs" / "own-device.md").read_text("utf-8")
+    board, test, _ = SNIPPETS.findall(page)
+    pytester.makepyfile(board=board, test_fan=test)
+
+    result = pytester.runpytest_subprocess(
+        "--scrutiny-fake", "--scrutiny-profile=board.py", "-p", "no:cacheprovider"
+    )
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["scrutiny: *fake server (board.py)*"])

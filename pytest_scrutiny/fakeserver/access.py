@@ -11,7 +11,8 @@ import binascii
 import uuid
 from collections.abc import Callable, Mapping
 
-from pytest_scrutiny.fakeserver.device import SimulatedDevice, Variable
+from pytest_scrutiny.fakeserver.device import SimulatedDevice
+from pytest_scrutiny.fakeserver.rows import Variable
 from pytest_scrutiny.fakeserver.state import Command, Job, Refused, Request, State
 from pytest_scrutiny.model.memory import MemoryCompletion
 from pytest_scrutiny.model.status import MemoryRegion

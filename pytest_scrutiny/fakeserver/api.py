@@ -17,8 +17,9 @@ from collections.abc import Mapping
 import attrs
 
 from pytest_scrutiny.fakeserver import access, status, watch, write
-from pytest_scrutiny.fakeserver.device import RPV, Alias, SimulatedDevice, Variable
+from pytest_scrutiny.fakeserver.device import SimulatedDevice
 from pytest_scrutiny.fakeserver.link import DEFAULT_LINK, Change, DeviceLink, Timing
+from pytest_scrutiny.fakeserver.rows import RPV, Alias, Variable
 from pytest_scrutiny.fakeserver.state import Command, Refused, Request, State
 from pytest_scrutiny.fakeserver.watchables import Client, Message
 from pytest_scrutiny.model.link import DeviceLinkInfo

@@ -16,7 +16,7 @@ from pytest_scrutiny.errors import ConnectionError, NameNotFoundError
 from pytest_scrutiny.fakeserver.faults import FAULTS, Fault, make_fault
 from pytest_scrutiny.fakeserver.link import DEAD_LINK, DEFAULT_LINK, NO_LINK
 from pytest_scrutiny.fakeserver.loop import Loop
-from pytest_scrutiny.fakeserver.profiles import PROFILES, make_device
+from pytest_scrutiny.fakeserver.profiles import PROFILES, find_profile, make_device
 from pytest_scrutiny.fakeserver.server import FakeServer
 from pytest_scrutiny.model.status import SupportedFeatureMap
 from pytest_scrutiny.protocol.dialect import LATEST, RELEASES
@@ -75,8 +75,9 @@ def _make_parser() -> argparse.ArgumentParser:
         help="the release of scrutinydebugger to speak as (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--profile", choices=list(PROFILES), default="plain", help="the device (default: %(default)s)"
-    )
+        "--profile", type=_profile, default="plain", metavar="NAME|FILE",
+        help=f"the device: {', '.join(PROFILES)}, or a Python file with a PROFILE (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument(
         "--without", type=_features, action="extend", default=[], metavar="FEATURE,…",
         help=f"features that the device lacks: {', '.join(FEATURES)}",
@@ -100,6 +101,14 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 0xFFFF:
         raise argparse.ArgumentTypeError(f"{text!r} is no port; expected 0 to 65535")
     return int(text)
+
+
+def _profile(text: str) -> str:
+    try:
+        find_profile(text)
+    except (NameNotFoundError, ValueError) as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
+    return text
 
 
 def _seconds(text: str) -> float:

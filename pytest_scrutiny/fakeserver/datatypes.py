@@ -9,7 +9,8 @@ PYTEST_DONT_REWRITE
 import math
 
 from pytest_scrutiny.fakeserver.arrays import Array
-from pytest_scrutiny.fakeserver.device import RPV, Alias, SimulatedDevice, Variable
+from pytest_scrutiny.fakeserver.device import SimulatedDevice
+from pytest_scrutiny.fakeserver.rows import RPV, Alias, Variable
 from pytest_scrutiny.model.status import MemoryRegion
 from pytest_scrutiny.model.values import EmbeddedDataType as DataType
 from pytest_scrutiny.model.values import EmbeddedEnum

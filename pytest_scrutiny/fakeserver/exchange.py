@@ -14,8 +14,9 @@ PYTEST_DONT_REWRITE
 
 import attrs
 
-from pytest_scrutiny.fakeserver.device import RPV, Alias, Row, SimulatedDevice, Variable
+from pytest_scrutiny.fakeserver.device import SimulatedDevice
 from pytest_scrutiny.fakeserver.memory import decode_value, extract_bits, fit_value
+from pytest_scrutiny.fakeserver.rows import RPV, Alias, Row, Variable
 from pytest_scrutiny.model.status import MemoryRegion
 from pytest_scrutiny.model.values import EmbeddedDataType, ValueStatus
 from pytest_scrutiny.protocol.dialect import Dialect

@@ -5,8 +5,10 @@ PYTEST_DONT_REWRITE
 
 import math
 import struct
+from collections.abc import Iterable
 from typing import Literal
 
+from pytest_scrutiny.model.status import MemoryRegion
 from pytest_scrutiny.model.values import EmbeddedDataType
 
 _FLOAT_CODES = {
@@ -17,16 +19,14 @@ _FLOAT_CODES = {
 
 
 class Memory:
-    """One block of bytes that begins at an address.
+    """Bytes, all 0 at first, in regions that do not touch.
 
-    :ivar start: the first address.
     :ivar is_big_endian: how the device's processor lays out a value.
     """
 
-    def __init__(self, start: int, size: int, *, is_big_endian: bool = False) -> None:
-        self.start = start
+    def __init__(self, regions: Iterable[MemoryRegion], *, is_big_endian: bool = False) -> None:
         self.is_big_endian = is_big_endian
-        self._bytes = bytearray(size)
+        self._blocks = {region: bytearray(region.size) for region in regions}
 
     @property
     def byte_order(self) -> Literal["big", "little"]:
@@ -38,31 +38,29 @@ class Memory:
 
         :raises LookupError: if any of them is outside the memory.
         """
-        offset = self._offset(address, size)
-        return bytes(self._bytes[offset : offset + size])
+        block, offset = self._find(address, size)
+        return bytes(block[offset : offset + size])
 
     def write(self, address: int, data: bytes) -> None:
         """Store bytes.
 
         :raises LookupError: if any of them would be outside the memory; nothing is stored then.
         """
-        offset = self._offset(address, len(data))
-        self._bytes[offset : offset + len(data)] = data
+        block, offset = self._find(address, len(data))
+        block[offset : offset + len(data)] = data
 
     def write_bits(self, address: int, size: int, field: tuple[int, int], value: int) -> None:
         """Store the bits of a field, ``(first bit, bits)``, in a word of ``size`` bytes; its others stay."""
         word = insert_bits(int.from_bytes(self.read(address, size), self.byte_order), *field, value)
         self.write(address, word.to_bytes(size, self.byte_order))
 
-    def _offset(self, address: int, size: int) -> int:
-        offset = address - self.start
-        if offset < 0 or offset + size > len(self._bytes):
-            end = self.start + len(self._bytes) - 1
-            raise LookupError(
-                f"{size} bytes at {address:#x} are outside the device's memory; "
-                f"expected {self.start:#x} to {end:#x}"
-            )
-        return offset
+    def _find(self, address: int, size: int) -> tuple[bytearray, int]:
+        """Return the region that holds all these bytes, and where they begin in it."""
+        for region, block in self._blocks.items():
+            if region.start <= address and address + size <= region.start + region.size:
+                return block, address - region.start
+        ranges = " or ".join(f"{region.start:#x} to {region.end:#x}" for region in self._blocks)
+        raise LookupError(f"{size} bytes at {address:#x} are outside the device's memory; expected {ranges}")
 
 
 def encode_value(datatype: EmbeddedDataType, value: float, *, is_big_endian: bool = False) -> bytes:

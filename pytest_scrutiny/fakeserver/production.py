@@ -18,7 +18,8 @@ import math
 
 import attrs
 
-from pytest_scrutiny.fakeserver.device import Alias, Profile, SimulatedDevice, Variable
+from pytest_scrutiny.fakeserver.device import SimulatedDevice
+from pytest_scrutiny.fakeserver.rows import Alias, Profile, Variable
 from pytest_scrutiny.model.values import EmbeddedDataType as DataType
 from pytest_scrutiny.model.values import EmbeddedEnum
 

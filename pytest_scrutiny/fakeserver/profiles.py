@@ -16,8 +16,10 @@ import attrs
 from pytest_scrutiny.errors import NameNotFoundError
 from pytest_scrutiny.fakeserver import datatypes
 from pytest_scrutiny.fakeserver.arrays import Array
-from pytest_scrutiny.fakeserver.device import RPV, Alias, Profile, SimulatedDevice, Variable
+from pytest_scrutiny.fakeserver.custom import is_file, load_profile
+from pytest_scrutiny.fakeserver.device import SimulatedDevice
 from pytest_scrutiny.fakeserver.production import equip
+from pytest_scrutiny.fakeserver.rows import RPV, Alias, Profile, Variable
 from pytest_scrutiny.model.datalog import (
     DataloggingCapabilities,
     DataloggingEncoding,
@@ -192,17 +194,30 @@ power-up sequence and an EEPROM besides (production.py). ``types`` has one of ev
 ``types-big`` the same on a big-endian processor with addresses of 64 bits."""
 
 
+def find_profile(profile: str) -> Profile:
+    """Return the profile of this name, or of this Python file.
+
+    :raises NameNotFoundError: if there is no such name.
+    :raises ValueError: if the file has no profile of a device that can be.
+    """
+    if is_file(profile):
+        return load_profile(profile)
+    if profile not in PROFILES:
+        raise NameNotFoundError(
+            f"there is no profile {profile!r} of the fake server; "
+            f"expected one of {', '.join(PROFILES)}, or a Python file (.py)"
+        )
+    return PROFILES[profile]
+
+
 def make_device(profile: str = "plain", *, without: Iterable[str] = ()) -> SimulatedDevice:
     """Return a new device.
 
-    :param profile: a name in PROFILES.
+    :param profile: a name in PROFILES, or a Python file with a ``PROFILE``.
     :param without: features to switch off.
     :raises NameNotFoundError: if there is no such profile or feature.
+    :raises ValueError: if the file has no profile of a device that can be.
     """
-    if profile not in PROFILES:
-        raise NameNotFoundError(
-            f"there is no profile {profile!r} of the fake server; expected one of {', '.join(PROFILES)}"
-        )
-    device = SimulatedDevice(PROFILES[profile])
+    device = SimulatedDevice(find_profile(profile))
     device.change_features(**dict.fromkeys(without, False))
     return device

@@ -15,9 +15,10 @@ from typing import TypeAlias
 import attrs
 
 from pytest_scrutiny.fakeserver.arrays import Array, bare_path
-from pytest_scrutiny.fakeserver.device import RPV, Alias, Row, SimulatedDevice, Variable
+from pytest_scrutiny.fakeserver.device import SimulatedDevice
 from pytest_scrutiny.fakeserver.exchange import Exchange, Reading
 from pytest_scrutiny.fakeserver.link import Timing
+from pytest_scrutiny.fakeserver.rows import RPV, Alias, Row, Variable
 from pytest_scrutiny.model.listing import VariableFactoryInterface
 from pytest_scrutiny.model.values import WatchableType
 from pytest_scrutiny.model.watch import AliasDetails, RPVDetails, VariableDetails, WatchableInfo

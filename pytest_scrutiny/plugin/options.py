@@ -46,7 +46,7 @@ class Settings(NamedTuple):
 
     :ivar transport: ``auto`` unless a url names it.
     :ivar fake: whether the bundled fake server takes the place of ``host`` and ``port``.
-    :ivar profile: the device that the fake server simulates.
+    :ivar profile: the device that the fake server simulates: its name, or the path of its file.
     :ivar missing: what happens to tests when there is no server: ``auto``, ``skip`` or ``fail``.
     :ivar no_skip: the features whose lack is an error instead of a skip.
     :ivar sources: ``{key: where its value came from}``; the whole address has the one key ``address``.
@@ -67,7 +67,7 @@ class Settings(NamedTuple):
     def address(self) -> str:
         """Where the server is, to be read by people."""
         if self.fake:
-            return f"fake server ({self.profile})"
+            return f"fake server ({os.path.basename(self.profile)})"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
@@ -208,8 +208,9 @@ ROWS = (
         "SECONDS", "longest time a test waits for the device to be ready (default: 10)"),
     Row("fake", "bool", _read_switch, "true or false", "true", None,
         "", "run on the bundled fake server and its simulated device instead of a real one"),
-    Row("profile", "string", _read_name, "the name of a device", PLAIN_PROFILE, PLAIN_PROFILE,
-        "NAME", f"device that the fake server simulates (default: {PLAIN_PROFILE})"),
+    Row("profile", "string", _read_name, "a device's name, or a Python file", PLAIN_PROFILE, PLAIN_PROFILE,
+        "NAME|FILE", "device that the fake server simulates, or a Python file with a PROFILE (default: "
+        f"{PLAIN_PROFILE})"),
     Row("missing", "string", _read_missing, "auto, skip or fail", "auto", "auto",
         "auto|skip|fail", "what happens to tests when there is no server; auto: they are skipped if nobody "
         "said where it is, and are errors otherwise (default: auto)"),
@@ -243,7 +244,7 @@ def read_settings(config: pytest.Config, environment: Mapping[str, str] = os.env
     address, fake, address_source = _address(layers)
     others = {row.key: _topmost(row, layers) for row in ROWS if row.key not in _ADDRESS}
     if fake:
-        _check_profile(others["profile"])
+        others["profile"] = _find_profile(config, others["profile"], layers[2])
     elif "profile" in layers[0]:  # elsewhere it may stand for runs that do use the fake
         profile = others["profile"]
         raise pytest.UsageError(
@@ -356,13 +357,30 @@ def _address_of(named: Layer) -> tuple[Address, bool, str]:
     return address, "fake" in named, source
 
 
-def _check_profile(profile: Setting) -> None:
-    if profile.value == PLAIN_PROFILE:
-        return
-    from pytest_scrutiny.fakeserver.profiles import PROFILES
+def _find_profile(config: pytest.Config, profile: Setting, ini: Layer) -> Setting:
+    """Return the setting, with the whole path of a file, after a look at what it names.
 
-    if profile.value not in PROFILES:
-        raise pytest.UsageError(
-            f"scrutiny profile {profile.value!r} (from {profile.source}): "
-            f"expected one of {', '.join(PROFILES)}; write for example {PLAIN_PROFILE}"
+    :param ini: what the configuration file says: a file in it is looked for beside it.
+    """
+    if profile.value == PLAIN_PROFILE:
+        return profile
+    from pytest_scrutiny.errors import NameNotFoundError
+    from pytest_scrutiny.fakeserver import PROFILES, find_profile, is_file
+
+    name = profile.value
+    if is_file(name):
+        folder = config.invocation_params.dir
+        if profile is ini.get("profile") and config.inipath is not None:
+            folder = config.inipath.parent
+        name = str(folder / name)
+    try:
+        find_profile(name)
+    except NameNotFoundError:
+        problem = (
+            f"expected one of {', '.join(PROFILES)}, or a Python file; write for example {PLAIN_PROFILE}"
         )
+    except ValueError as exc:
+        problem = str(exc)
+    else:
+        return Setting(name, profile.source)
+    raise pytest.UsageError(f"scrutiny profile {profile.value!r} (from {profile.source}): {problem}")

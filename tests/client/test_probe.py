@@ -8,8 +8,9 @@ import pytest
 
 from pytest_scrutiny.client.client import ScrutinyClient
 from pytest_scrutiny.errors import ConnectionError, InvalidValueError, TimeoutException
-from pytest_scrutiny.fakeserver.device import Alias, Profile, SimulatedDevice, Variable
+from pytest_scrutiny.fakeserver.device import SimulatedDevice
 from pytest_scrutiny.fakeserver.link import Timing
+from pytest_scrutiny.fakeserver.rows import Alias, Profile, Variable
 from pytest_scrutiny.fakeserver.server import FakeServer
 from pytest_scrutiny.model.sfd import SFDInfo
 from pytest_scrutiny.model.status import MemoryRegion, ServerInfo

@@ -40,13 +40,13 @@ def watching(server: FakeServer) -> Iterator[tuple[ScrutinyClient, WatchableHand
         yield client, handle
 
 
-def raised_in_time(kind: Kind, action: Callable[[], object]) -> str:
-    """Return the text of the error that an action of TIMEOUT ends with."""
+def raised_in_time(kind: Kind, action: Callable[[], object], timeout: float = TIMEOUT) -> str:
+    """Return the text of the error that an action of this timeout ends with."""
     start = monotonic()
     with pytest.raises(kind) as caught:
         action()
     took = monotonic() - start
 
     assert type(caught.value) is kind
-    assert took < TIMEOUT + GRACE
+    assert took < timeout + GRACE
     return str(caught.value)

@@ -100,7 +100,11 @@ def test_a_link_and_faults_can_be_chosen(served: list[Served]) -> None:
     ("arguments", "text"),
     [
         (["--release", "9.9.9"], "argument --release: invalid choice: '9.9.9' (choose from"),
-        (["--profile", "plan"], "argument --profile: invalid choice: 'plan' (choose from"),
+        (
+            ["--profile", "plan"],
+            "argument --profile: there is no profile 'plan' of the fake server; expected one of plain, ",
+        ),
+        (["--profile", "board.py"], "board.py; expected a Python file with a PROFILE"),
         (["--port", "70000"], "argument --port: '70000' is no port; expected 0 to 65535"),
         (["--delay-ready", "soon"], "argument --delay-ready: 'soon' is no time; expected seconds, 0 or more"),
         (["--delay-ready", "inf"], "argument --delay-ready: 'inf' is no time; expected seconds, 0 or more"),

@@ -7,9 +7,10 @@ import attrs
 import pytest
 
 from pytest_scrutiny.errors import BadEnumError, NameNotFoundError
-from pytest_scrutiny.fakeserver.device import Alias, Profile, Row, SimulatedDevice, Variable
+from pytest_scrutiny.fakeserver.device import SimulatedDevice
 from pytest_scrutiny.fakeserver.exchange import Exchange, Reading, WriteRefused
 from pytest_scrutiny.fakeserver.profiles import PLAIN, PROFILES, make_device
+from pytest_scrutiny.fakeserver.rows import Alias, Profile, Row, Variable
 from pytest_scrutiny.model.status import MemoryRegion
 from pytest_scrutiny.model.values import EmbeddedDataType, EmbeddedEnum, ValueStatus
 from pytest_scrutiny.protocol.dialect import LATEST, dialect_of

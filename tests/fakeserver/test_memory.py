@@ -15,6 +15,7 @@ from pytest_scrutiny.fakeserver.memory import (
     fit_value,
     insert_bits,
 )
+from pytest_scrutiny.model.status import MemoryRegion
 from pytest_scrutiny.model.values import EmbeddedDataType as DataType
 
 INTEGERS = [kind for kind in DataType if kind.is_integer()]
@@ -95,10 +96,20 @@ def test_a_bit_field_leaves_its_neighbours_alone() -> None:
 
 @pytest.mark.parametrize(("address", "size"), [(0xFFF, 1), (0x100F, 2), (0x1010, 1)])
 def test_there_is_nothing_outside_the_memory(address: int, size: int) -> None:
-    memory = Memory(0x1000, 16)
+    memory = Memory([MemoryRegion(0x1000, 16)])
 
     with pytest.raises(LookupError, match="outside the device's memory; expected 0x1000 to 0x100f"):
         memory.read(address, size)
     with pytest.raises(LookupError):
         memory.write(address, bytes(size))
     assert memory.read(0x1000, 16) == bytes(16)
+
+
+def test_a_memory_may_have_gaps() -> None:
+    memory = Memory([MemoryRegion(0x2000_0000, 4), MemoryRegion(0x4000_0000, 4)])
+
+    memory.write(0x4000_0001, b"abc")
+
+    assert (memory.read(0x2000_0000, 4), memory.read(0x4000_0000, 4)) == (bytes(4), b"\0abc")
+    with pytest.raises(LookupError, match="expected 0x20000000 to 0x20000003 or 0x40000000 to 0x40000003"):
+        memory.read(0x2000_0002, 4)

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Protocol, Self
 
-from pytest_scrutiny.fakeserver.device import Profile, SimulatedDevice
+from pytest_scrutiny.fakeserver.device import SimulatedDevice
 from pytest_scrutiny.fakeserver.link import Timing
+from pytest_scrutiny.fakeserver.rows import Profile
 from pytest_scrutiny.fakeserver.server import FakeServer
 from pytest_scrutiny.model.link import DeviceLinkType
 from tests.interop.profiles import DEVICES

@@ -20,7 +20,7 @@ import scrutiny
 from scrutiny.core.basic_types import EmbeddedDataType
 
 from pytest_scrutiny.fakeserver.arrays import Array, bare_path
-from pytest_scrutiny.fakeserver.device import Alias, Profile, Variable
+from pytest_scrutiny.fakeserver.rows import Alias, Profile, Variable
 from pytest_scrutiny.model.values import EmbeddedDataType as DataType
 from pytest_scrutiny.model.values import EmbeddedEnum
 

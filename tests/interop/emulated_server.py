@@ -51,8 +51,8 @@ class Device:
     def __init__(self, simulated: SimulatedDevice, link: Any) -> None:
         profile = simulated.profile
         self._simulated = simulated
-        self._start = profile.memory_start
-        self._size = profile.memory_size
+        (memory,) = profile.memory
+        self._start, self._size = memory.start, memory.size
         self._todo: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._emulated = EmulatedDevice(link)
         self._emulated.firmware_id = bytes.fromhex(profile.firmware_id)

@@ -10,9 +10,9 @@ from types import MappingProxyType
 
 import attrs
 
-from pytest_scrutiny.fakeserver.device import RPV, Profile, Variable
 from pytest_scrutiny.fakeserver.production import equip
 from pytest_scrutiny.fakeserver.profiles import PLAIN, PROFILES
+from pytest_scrutiny.fakeserver.rows import RPV, Profile, Variable
 from pytest_scrutiny.model.status import MemoryRegion
 from pytest_scrutiny.model.values import FLOAT32_MAX, FLOAT64_MAX
 from pytest_scrutiny.model.values import EmbeddedDataType as DataType

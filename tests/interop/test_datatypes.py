@@ -11,8 +11,8 @@ import pytest
 from pytest_scrutiny.client.client import ScrutinyClient
 from pytest_scrutiny.errors import InvalidValueError, NameNotFoundError, OperationFailure, TimeoutException
 from pytest_scrutiny.fakeserver.datatypes import ALIASES, ARRAYS, RPVS, VARIABLES
-from pytest_scrutiny.fakeserver.device import Variable
 from pytest_scrutiny.fakeserver.memory import encode_value
+from pytest_scrutiny.fakeserver.rows import Variable
 from pytest_scrutiny.hil.device import Device
 from pytest_scrutiny.model.values import EmbeddedDataType as DataType
 from pytest_scrutiny.model.values import ValueStatus, WatchableType

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pytest_scrutiny.fakeserver.device import Profile, SimulatedDevice
+from pytest_scrutiny.fakeserver.device import SimulatedDevice
 from pytest_scrutiny.fakeserver.link import DEAD_LINK, NO_LINK, Timing
 from pytest_scrutiny.fakeserver.profiles import make_device
+from pytest_scrutiny.fakeserver.rows import Profile
 from pytest_scrutiny.fakeserver.server import FakeServer
 from tests.plugin.conftest import SilentPort
 
@@ -37,7 +38,7 @@ class Story(NamedTuple):
 
 
 PROBE, SFD = "@pytest.mark.scrutiny_ready(probe=True)", "@pytest.mark.scrutiny_ready(sfd=True)"
-WORDLESS = Profile(firmware_id="0" * 32, display_name="Wordless")
+WORDLESS = Profile(firmware_id="0" * 32, display_name="Wordless", sfd=None)
 STORIES = {
     "no link configured": Story({"link": NO_LINK}),
     "link not operational": Story({"link": DEAD_LINK}),

@@ -215,7 +215,11 @@ MISTAKES = [
     ],
     *[("ready_timeout", raw, READY) for raw in ("", "0", "-1", "nan", "inf", "5s", "86401")],
     ("connect_timeout", "soon", READY.replace("10", "5")),
-    ("profile", " ", "expected the name of a device; write for example plain"),
+    (
+        "profile",
+        " ",
+        "expected a device's name, or a Python file; write for example plain",
+    ),
     ("missing", "maybe", "expected auto, skip or fail; write for example auto"),
     *[("no_skip", raw, NO_SKIP) for raw in ("", " , ", "dataloging", "all,nothing")],
     ("fake", "perhaps", "expected true or false; write for example true"),
@@ -264,8 +268,49 @@ def test_a_profile_nobody_knows_is_named(pytester: pytest.Pytester) -> None:
 
     assert re.fullmatch(
         r"scrutiny profile 'plane' \(from --scrutiny-profile\): "
-        r"expected one of plain, .*; write for example plain",
+        r"expected one of plain, .*, or a Python file; write for example plain",
         text,
+    )
+
+
+BOARD = """
+from pytest_scrutiny.fakeserver import Profile
+PROFILE = Profile(firmware_id="00" * 16, display_name="Board")
+"""
+
+
+def test_a_profile_is_a_file_where_pytest_was_called_or_beside_the_ini_file(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benches = pytester.mkdir("benches")
+    for folder in (pytester.path, benches):
+        (folder / "board.py").write_text(BOARD)
+    monkeypatch.chdir(benches)
+    ini = pytester.makeini("[pytest]\nscrutiny_profile = board.py")
+
+    of_ini = read_settings(pytester.parseconfig("--scrutiny-fake", "-c", str(ini)), {})
+    of_line = read_settings(pytester.parseconfig("--scrutiny-fake", "--scrutiny-profile=board.py"), {})
+    of_environment = read_settings(
+        pytester.parseconfig("--scrutiny-fake", "-c", str(ini)), {"PYTEST_SCRUTINY_PROFILE": "board.py"}
+    )
+
+    assert of_ini.profile == str(pytester.path / "board.py")
+    assert of_line.profile == of_environment.profile == str(benches / "board.py")
+    assert of_line.address == "fake server (board.py)"
+
+
+def test_a_file_without_a_profile_is_named_with_what_is_wrong(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(board="import math\nmath.sqrt(-1)")
+
+    missing = complaint_of(pytester, "--scrutiny-fake", "--scrutiny-profile=bord.py")
+    wrong = complaint_of(pytester, "--scrutiny-fake", "--scrutiny-profile=board.py")
+
+    head = "scrutiny profile '{}' (from --scrutiny-profile): "
+    folder = pytester.path
+    expected = f"there is no file {folder / 'bord.py'}; expected a Python file with a PROFILE"
+    assert missing == head.format("bord.py") + expected
+    assert wrong.startswith(
+        head.format("board.py") + f"{folder / 'board.py'} ended in line 2 with ValueError("
     )
 
 
