@@ -45,6 +45,26 @@ _LINK = "thread_safe_dummy" if RELEASE < (0, 3) else "dummy"
 # The device
 
 
+def _one_at_a_time(read: Callable[[], bytes]) -> Callable[[], bytes]:
+    """Return a read that gives one request at most.
+
+    Two in one read end the emulated device's thread (0.1.0 to 0.16.0, observed: a heartbeat and the search
+    for a device, after a reset); a firmware reads byte by byte.
+    """
+    received = b""
+
+    def read_one() -> bytes:
+        nonlocal received
+        received += read()
+        size = 8 + int.from_bytes(received[2:4], "big")  # command, subfunction, length, payload, CRC
+        if len(received) < size:
+            return b""
+        request, received = received[:size], received[size:]
+        return request
+
+    return read_one
+
+
 class Device:
     """The release's emulated device, moved by the behaviours of a simulated one."""
 
@@ -54,6 +74,7 @@ class Device:
         (memory,) = profile.memory
         self._start, self._size = memory.start, memory.size
         self._todo: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        link.emulate_device_read = _one_at_a_time(link.emulate_device_read)
         self._emulated = EmulatedDevice(link)
         self._emulated.firmware_id = bytes.fromhex(profile.firmware_id)
         self._emulated.display_name = profile.display_name
