@@ -86,7 +86,9 @@ class Device:
         """Run an action on the device; if it fails because of device, link or server, say which.
 
         :param doing: what it does, for the text: ``"memory at 0x1000 was read"``.
+        :raises DeviceResetError: if the device was reset before and the test had not declared it.
         """
+        self.check_session()
         session_id, start = self.session_id, monotonic()
         try:
             return action()

@@ -3,7 +3,6 @@
 PYTEST_DONT_REWRITE
 """
 
-import enum
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -11,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 import attrs
 
 from pytest_scrutiny.errors import BadEnumError
-from pytest_scrutiny.model.values import EmbeddedDataType, EmbeddedEnum, UnknownValue, WatchableType
+from pytest_scrutiny.model.values import EmbeddedDataType, EmbeddedEnum, UnknownValue, WatchableType, Word
 from pytest_scrutiny.model.watch import AliasDetails, RPVDetails, VariableDetails, WatchableInfo
 
 
-class ServerDatastoreContentType(enum.StrEnum):
+class ServerDatastoreContentType(Word):
     """What a server counts; a kind of watchable is equal to its member here."""
 
     Variable = "var"

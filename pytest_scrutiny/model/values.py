@@ -5,8 +5,11 @@ PYTEST_DONT_REWRITE
 
 import enum
 from collections.abc import Mapping
+from typing import Any, Self
 
 import attrs
+
+from pytest_scrutiny.errors import BadEnumError
 
 FLOAT16_MAX = 65504.0
 FLOAT32_MAX = 3.4028234663852886e38
@@ -76,6 +79,10 @@ class EmbeddedDataType(enum.Enum):
         exponent = self.value & 0xF
         return 0 if exponent == 0xF else 8 << exponent
 
+    def get_size_8bits(self) -> int:
+        """Return the size in bytes of 8 bits; 0 for ``struct`` and ``NA``."""
+        return self.get_size_bit() // 8
+
     def is_integer(self) -> bool:
         """Return whether values are whole numbers (``sint`` or ``uint``)."""
         return self.value >> 4 in (0, 1)
@@ -120,7 +127,28 @@ class EmbeddedDataType(enum.Enum):
         return None
 
 
-class WatchableType(enum.StrEnum):
+class Word(enum.StrEnum):
+    """A word of the wire, with the official SDK's ways from and to it."""
+
+    @classmethod
+    def all(cls) -> list[Self]:
+        """Return all members."""
+        return list(cls)
+
+    @classmethod
+    def from_str(cls, v: str) -> Self:
+        """Return the member of a word.
+
+        :raises ValueError: if there is none.
+        """
+        return cls(v)
+
+    def to_str(self) -> str:
+        """Return the word."""
+        return self.value
+
+
+class WatchableType(Word):
     """What kind of thing a path names on the server."""
 
     Variable = "var"
@@ -168,7 +196,39 @@ class EmbeddedEnum:
     """
 
     name: str
-    vals: Mapping[str, int] = attrs.field(hash=False)
+    vals: Mapping[str, int] = attrs.field(factory=dict, hash=False)
+
+    @classmethod
+    def from_def(cls, enum_def: Mapping[str, Any]) -> Self:
+        """Return the enum that ``get_def`` describes."""
+        return cls(enum_def["name"], enum_def["values"])
+
+    def get_def(self) -> dict[str, Any]:
+        """Return the enum as JSON holds it: ``{"name": …, "values": {member name: value}}``."""
+        return {"name": self.name, "values": dict(self.vals)}
+
+    def get_name(self) -> str:
+        """Return the enum's name."""
+        return self.name
+
+    def has_value(self, name: str) -> bool:
+        """Return whether a member has this name."""
+        return name in self.vals
+
+    def get_value(self, name: str) -> int:
+        """Return the value of the member of this name.
+
+        :raises BadEnumError: if there is none; a ValueError too.
+        """
+        if name not in self.vals:
+            raise BadEnumError(
+                f"{name!r} is no member of {self.name}; expected one of {', '.join(self.vals)}"
+            )
+        return self.vals[name]
+
+    def has_signed_value(self) -> bool:
+        """Return whether a member's value is negative."""
+        return any(value < 0 for value in self.vals.values())
 
     def get_first_value_name_match(self, wanted_val: int) -> str | None:
         """Return the first member that has this value; None if no member has."""

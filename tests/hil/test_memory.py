@@ -1,13 +1,13 @@
 """Memory and user commands on the fake."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import attrs
 import pytest
 
 from pytest_scrutiny.client.client import ScrutinyClient
-from pytest_scrutiny.errors import DeviceLostError, OperationFailure, TimeoutException
+from pytest_scrutiny.errors import DeviceLostError, DeviceResetError, OperationFailure, TimeoutException
 from pytest_scrutiny.fakeserver.device import SimulatedDevice
 from pytest_scrutiny.fakeserver.profiles import PROFILES
 from pytest_scrutiny.fakeserver.server import FakeServer
@@ -105,12 +105,8 @@ def test_memory_that_is_not_there_is_refused_by_the_device(device: Device) -> No
 
 
 def test_a_device_that_cannot_be_written_refuses(fake: FakeServer, device: Device) -> None:
-    fake.set_features(memory_write=False)
-    device.raw.wait_server_status(
-        lambda info: info.device is not None and not info.device.supported_features.memory_write,
-        5 * SECOND,
-        "the feature was not switched off",
-    )
+    with device.expect_reset(within=5 * SECOND):
+        fake.set_features(memory_write=False)
     with pytest.raises(OperationFailure, match=r"writing 1 bytes at 0x1100 failed: Forbidden"):
         device.memory.write(FREE, b"x")
 
@@ -156,14 +152,32 @@ def test_a_refused_user_command_tells_the_devices_reason(device: Device) -> None
 
 
 def test_without_the_feature_a_user_command_is_refused(fake: FakeServer, device: Device) -> None:
-    fake.set_features(user_command=False)
-    device.raw.wait_server_status(
-        lambda info: info.device is not None and not info.device.supported_features.user_command,
-        5 * SECOND,
-        "the feature was not switched off",
-    )
+    with device.expect_reset(within=5 * SECOND):
+        fake.set_features(user_command=False)
     with pytest.raises(OperationFailure, match=r"Mark the test @requires\.user_command"):
         device.command(1)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda device: device.memory[FREE : FREE + 1],
+        lambda device: device.memory.write(FREE, b"x"),
+        lambda device: device.command(1),
+    ],
+)
+def test_a_reset_that_nobody_declared_is_told_by_the_next_use(
+    fake: FakeServer, device: Device, use: Callable[[Device], object]
+) -> None:
+    before = device.session_id
+    fake.reset()
+    device.raw.wait_server_status(
+        lambda info: info.sfd is not None and info.device_session_id != before, 5 * SECOND, "no reset came"
+    )
+
+    with pytest.raises(DeviceResetError):
+        use(device)
+    use(device)
 
 
 def test_values_and_their_memory_are_the_same_place(device: Device) -> None:

@@ -5,6 +5,8 @@ import struct
 
 import pytest
 
+from pytest_scrutiny.errors import BadEnumError
+from pytest_scrutiny.model.listing import ServerDatastoreContentType
 from pytest_scrutiny.model.values import (
     FLOAT16_MAX,
     FLOAT32_MAX,
@@ -157,6 +159,27 @@ def test_an_enum_finds_the_first_name_of_a_value() -> None:
     assert mode.get_first_value_name_match(2) == "Run"
     assert mode.get_first_value_name_match(3) is None
     assert {mode: 1}[EmbeddedEnum("Mode", {"Off": 0, "Run": 2, "Go": 2})] == 1
+
+
+def test_an_enum_answers_in_the_official_sdks_ways() -> None:
+    mode = EmbeddedEnum("Mode", {"Off": 0, "Back": -1})
+
+    assert (mode.get_name(), mode.get_value("Back"), mode.has_value("Off")) == ("Mode", -1, True)
+    assert not mode.has_value("off")
+    assert mode.has_signed_value()
+    assert not EmbeddedEnum("Empty").has_signed_value()
+    assert EmbeddedEnum.from_def(mode.get_def()) == mode
+    with pytest.raises(BadEnumError, match="'off' is no member of Mode; expected one of Off, Back") as caught:
+        mode.get_value("off")
+    assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize("words", [WatchableType, ServerDatastoreContentType])
+def test_a_word_goes_both_ways(words: type[WatchableType]) -> None:
+    assert words.all() == [*words]
+    assert [words.from_str(word.to_str()) for word in words] == [*words]
+    with pytest.raises(ValueError, match="'x'"):
+        words.from_str("x")
 
 
 def test_an_unknown_word_can_be_named_like_a_member() -> None:

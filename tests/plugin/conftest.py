@@ -5,9 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
+import pytest_scrutiny
 from pytest_scrutiny.fakeserver.server import FakeServer
 from pytest_scrutiny.plugin import pool
 from pytest_scrutiny.plugin.options import ROWS
+
+# A pytest in this process forgets the modules that were first loaded in it: a public name would then be
+# another object than the one in its module.
+assert all(hasattr(pytest_scrutiny, name) for name in pytest_scrutiny.__all__)
 
 
 @pytest.fixture(autouse=True)
