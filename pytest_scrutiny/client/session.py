@@ -156,6 +156,9 @@ class Session:
         request_id = self.send_request(request, fields, deadline)
         try:
             self.wait_for(lambda: request.is_done, deadline, f"the server did not answer {command}")
+        except TimeoutException as exc:
+            exc.category = "server"
+            raise
         finally:
             self.forget(request_id)
         if request.error is not None:
@@ -201,7 +204,7 @@ class Session:
             self._digest(self._first_bytes)
             self._read_until_eof()
         except ConnectionError as exc:
-            fault = exc
+            fault = exc.with_traceback(None)  # its frames would keep what was received
         except OSError as exc:
             fault = ConnectionError(f"the connection to the server was lost ({exc})")
             fault.__cause__ = exc
@@ -212,6 +215,7 @@ class Session:
             raise
         finally:
             self._fail(fault)
+            self._connection.forget()
             self._reader.close()
             if self._is_abandoned:
                 self._writer.close()

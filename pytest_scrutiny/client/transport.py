@@ -253,7 +253,11 @@ def _look_up(host: str | bytes, port: int, flags: int) -> list[Address]:
 
 def _refuse_self_connection(sock: socket.socket) -> None:
     # A loopback port in the ephemeral range that nobody listens on can connect to itself.
-    if sock.getsockname() == sock.getpeername():
+    try:
+        is_own = sock.getsockname() == sock.getpeername()
+    except OSError:
+        return  # it is closed already; the next call tells how
+    if is_own:
         raise ConnectionRefusedError("nobody listens on that port")
 
 

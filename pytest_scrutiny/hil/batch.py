@@ -44,7 +44,7 @@ class Batch:
         writes, self._writes = self._writes, []
         if not writes:
             return
-        prepared = [self._device[path].prepare_write(value) for path, value in writes]
+        prepared = [self._device[path].prepare_write(value, timeout) for path, value in writes]
         before = [handle.snapshot().value for handle, _ in prepared]
         updates = [update for _, update in prepared]
         completions = self._device.guarded(
@@ -86,7 +86,7 @@ def take_snapshot(device: "Device", paths: tuple[str, ...], timeout: float) -> S
     """
     deadline = Deadline(timeout)
     with contextlib.ExitStack() as stack:
-        handles = [stack.enter_context(device[path].attention()) for path in paths]
+        handles = [stack.enter_context(device[path].attention(timeout)) for path in paths]
         samples = device.guarded(
             lambda: device.raw.watches.wait_all(handles, deadline), "a snapshot was taken"
         )

@@ -21,12 +21,12 @@ from pytest_scrutiny.model.status import ServerInfo
 if TYPE_CHECKING:
     from pytest_scrutiny.hil.device import Device
 
-STATUS_PATIENCE = 1.0
-"""Seconds for the server to say what it knows; it needs milliseconds unless it hangs."""
+STATUS_PATIENCE = 0.4
+"""Seconds for the server to say what it knows; it needs milliseconds unless it hangs. They come after the
+caller's own time."""
 
-LOSS_PATIENCE = 0.5
+LOSS_PATIENCE = 0.3
 """Seconds from a request left unanswered to the loss in the status: 0 to 0.2 (0.16.0, observed)."""
-
 
 QUICK = 0.3
 """Seconds: a refused write fails within 0.1, an unanswered one after 0.8 (0.16.0 over UDP, observed)."""
@@ -45,18 +45,32 @@ def explain(device: "Device", session_id: str | None, doing: str, exc: ScrutinyE
     except ConnectionError as lost:
         return type(lost)(f"the server was lost while {doing}: {lost}")
     except TimeoutException:
-        hung = TimeoutException(
-            f"the server hangs: it left a status request unanswered for {STATUS_PATIENCE:g} s after {exc}. "
-            "Look into its log, or restart it."
-        )
-        hung.category = "server"
-        return hung
+        return _hung(f"after {_headline(exc)}", exc)
     sessions = device.sessions
+    what = f"{doing} ({_headline(exc)})"
     if info.device_session_id not in (None, session_id) and not sessions.may_reset:
-        return sessions.notice(f" while {doing} ({exc})")
-    error = _judge(info, session_id, f"{doing} ({exc})", exc, is_declared=sessions.may_reset)
+        return sessions.notice(f" while {what}")
+    error = _judge(info, session_id, what, exc, is_declared=sessions.may_reset)
     if error is exc and info.device_session_id is None:
-        return sessions.notice_loss(session_id, f" while {doing} ({exc})")
+        return sessions.notice_loss(session_id, f" while {what}")
+    if isinstance(error, DeviceLostError) and not sessions.may_reset:
+        sessions.has_told = True  # the end of the test need not say it again
+    return error
+
+
+def _headline(exc: ScrutinyError) -> str:
+    """Return what an error says first; the rest is its story."""
+    return str(exc).partition("\n")[0].rstrip(".")
+
+
+def _hung(when: str, exc: ScrutinyError) -> TimeoutException:
+    """Return the error for a server that says nothing any more, with the story of what it interrupted."""
+    _, _, story = str(exc).partition("\n")
+    error = TimeoutException(
+        f"the server hangs: it left a status request unanswered for {STATUS_PATIENCE:g} s {when}. "
+        f"Look into its log, or restart it.{story and chr(10) + story}"
+    )
+    error.category = "server"
     return error
 
 
@@ -125,9 +139,12 @@ def await_reset(device: "Device", reset: Reset, timeout: float, *, needs_sfd: bo
         is_new = info.device_session_id not in (None, reset.before)
         return is_new and info.device is not None and (info.sfd is not None or not needs_sfd)
 
+    heard = device.raw.board.reports
     try:
         info = device.raw.wait_server_status(is_back, timeout, "the device was not back")
-    except TimeoutException:
+    except TimeoutException as exc:
+        if device.raw.board.reports == heard:
+            raise _hung("while a reset was waited for", exc) from None
         what = "the device went away and was not back" if is_gone else "no reset came"
         what = f"{what} within {timeout:g} s; expected a session after {short(reset.before)}"
     else:

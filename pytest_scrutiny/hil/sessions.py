@@ -33,7 +33,7 @@ class Sessions:
     :ivar declared: how many the test said there would be (``scrutiny_expect_reset``); None if it did not say.
     :ivar blocks: how many blocks of ``expect_reset`` are running.
     :ivar owed: how many resets may still come that such blocks declared (Rule 3).
-    :ivar has_told: a reset that nobody declared was raised.
+    :ivar has_told: a reset that nobody declared, or the loss of the device, was raised.
     """
 
     def __init__(self, device: "Device", declared: int | None = None) -> None:
@@ -135,6 +135,7 @@ class Sessions:
 
         :param doing: as for ``notice``.
         """
+        self.has_told = True
         now = monotonic()
         sentence = (
             f"the device went away{doing}, {self._when(now)}; expected session {short(session_id)} to go on. "

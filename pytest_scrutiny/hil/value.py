@@ -37,8 +37,11 @@ T = TypeVar("T")
 SLOW_HZ = 1.0
 """Updates per second of a value that nobody waits for: enough for ``last`` and for the story of a failure."""
 
-RATE_TIMEOUT = 1.0
+RATE_TIMEOUT = 0.3
 """Seconds to change a rate; a server that needs more than milliseconds hangs."""
+
+STREAM_PATIENCE = 1.0
+"""Seconds without an update after which ``stays`` gives up, besides its own; slow links take one a second."""
 
 
 class Value:
@@ -124,7 +127,7 @@ class Value:
             raise ValueError(
                 f"hold {hold!r} is longer than timeout {timeout!r}, which includes it; give it more time"
             )
-        with self.attention() as handle:
+        with self.attention(seconds) as handle:
             matcher = as_matcher(expected, handle.info)
             expectation = Expectation(self._device, handle)
             return self._guarded(
@@ -138,10 +141,10 @@ class Value:
         :raises UnmetExpectation: with the story, at the first value that was not.
         """
         seconds = check_timeout(for_, "for_")
-        with self.attention() as handle:
+        patience = min(self._device.raw.timeout, seconds + STREAM_PATIENCE)
+        with self.attention(patience) as handle:
             matcher = as_matcher(expected, handle.info)
             expectation = Expectation(self._device, handle)
-            patience = self._device.raw.timeout
             self._guarded(lambda: stays(expectation, matcher, seconds, patience), f"{self.path} was watched")
 
     def never(self, expected: object) -> Block[Never]:
@@ -177,7 +180,7 @@ class Value:
         :raises TypeError: if it is no number; nothing is sent then.
         :raises OperationFailure: if the device refuses it, or another value is read back.
         """
-        handle, update = self.prepare_write(value)
+        handle, update = self.prepare_write(value, timeout)
         before = handle.snapshot().value
         try:
             self._guarded(lambda: handle.write_now(update, timeout), f"{self.path} was written")
@@ -188,16 +191,18 @@ class Value:
         if verify:
             self._verify(handle.info, update.sent, timeout)
 
-    def prepare_write(self, value: bool | float | str) -> tuple[WatchableHandle, Update]:
+    def prepare_write(
+        self, value: bool | float | str, timeout: float | None
+    ) -> tuple[WatchableHandle, Update]:
         """Return the handle to write to and what to send; the original is in the journal then.
 
         :raises ValueError: if the value does not fit.
         """
-        handle = self._watched()
+        handle = self._watched(timeout)
         update = Update(handle.info, value, check_value(handle.info, value))
         journal = self._device.journal
         if journal is not None and self.path not in journal:
-            original = restorable(handle.info, self.read())
+            original = restorable(handle.info, self.read(timeout))
             journal.record(self.path, original, lambda timeout: self._put_back(original, timeout))
         return handle, update
 
@@ -227,17 +232,20 @@ class Value:
 
     def _read_sample(self, timeout: float | None) -> Sample:
         seconds = self._device.raw.timeout if timeout is None else check_timeout(timeout)
-        with self.attention() as handle:
-            return self._guarded(lambda: handle.read_fresh(Deadline(seconds)), f"{self.path} was read")
+        deadline = Deadline(seconds)
+        with self.attention(seconds) as handle:
+            return self._guarded(lambda: handle.read_fresh(deadline), f"{self.path} was read")
 
     @contextlib.contextmanager
-    def attention(self) -> Iterator[WatchableHandle]:
+    def attention(self, timeout: float | None = None) -> Iterator[WatchableHandle]:
         """While inside, the server sends the value as often as it can; otherwise seldom, where it knows how.
 
         What nobody waits for costs the device's link all the same: one value at full rate doubles the time of
         a write. A value that the test's own code watches through the client keeps its rate.
+
+        :param timeout: seconds to begin to watch it; None takes the client's.
         """
-        handle = self._watched()
+        handle = self._watched(timeout)
         self._waiting += 1
         try:
             if self._is_slow:
@@ -254,21 +262,25 @@ class Value:
             self._device.raw.watches.change_rate(handle, rate_hz, Deadline(RATE_TIMEOUT))
         self._is_slow = rate_hz is not None
 
-    def _watched(self) -> WatchableHandle:
+    def _watched(self, timeout: float | None = None) -> WatchableHandle:
         self._device.check_session()
         sessions = self._device.sessions
         try:
-            return self._watch()
+            return self._watch(timeout)
         except DeviceLostError as exc:
             if sessions.known is None or sessions.may_reset:
                 raise
             raise sessions.notice_loss(sessions.known, f" before {self.path} could be watched") from exc
+        except TimeoutException as exc:
+            raise explain(self._device, sessions.known, f"{self.path} was to be watched", exc) from exc
 
-    def _watch(self) -> WatchableHandle:
+    def _watch(self, timeout: float | None = None) -> WatchableHandle:
         if self._handle is None or self._handle.is_dead:
-            self._is_ours = self._is_ours or self.path not in self._device.raw.watches.watched()
+            client = self._device.raw
+            self._is_ours = self._is_ours or self.path not in client.watches.watched()
+            deadline = Deadline(client.timeout if timeout is None else timeout)
             try:
-                self._handle = self._device.raw.watch(self.path)
+                self._handle = client.watches.watch([self.path], deadline)[0]
                 self._first = self._handle.history.total
             except OperationFailure as exc:
                 if not is_about_name(self.path, exc):

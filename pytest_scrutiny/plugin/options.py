@@ -331,15 +331,16 @@ _ADDRESS = ("url", "host", "port", "fake")
 
 def _address(layers: Sequence[Layer]) -> tuple[Address, bool, str]:
     """Return the address, whether it is the fake's, and where that came from."""
-    refused_by = ""
+    refused_by, source = "", DEFAULT
     for layer in layers:
         named = {key: layer[key] for key in _ADDRESS if key in layer}
         if "fake" in named and (refused_by or not named["fake"].value):
-            refused_by = refused_by or named.pop("fake").source
-            named.pop("fake", None)
+            if named.pop("fake").value:
+                source = refused_by  # whoever switches a fake off means a server
+            refused_by = refused_by or layer["fake"].source
         if named:
             return _address_of(named)
-    return _DEFAULT_ADDRESS, False, refused_by or DEFAULT
+    return _DEFAULT_ADDRESS, False, source
 
 
 def _address_of(named: Layer) -> tuple[Address, bool, str]:

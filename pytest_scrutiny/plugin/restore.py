@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_scrutiny.plugin.report import fail
+from pytest_scrutiny.plugin.signals import is_ending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,13 +47,25 @@ def leave_as_found(config: pytest.Config, device: Device, *, has_passed: bool = 
         config.stash[_devices_key].remove(device)
     try:
         if complaints:
-            from pytest_scrutiny.plugin.connect import is_lost
-
-            fail(config, _text(complaints), "server" if is_lost(device.raw) else "device")
-        _check_nothing_forgotten(config, device)
-        _check_resets(config, device, has_passed=has_passed)
+            fail(config, _text(complaints), _category_of_failure(device))
+        if not is_ending(config):  # then nobody reads it, and a server that hangs would cost seconds
+            _check_nothing_forgotten(config, device)
+            _check_resets(config, device, has_passed=has_passed)
     finally:
-        device.release()
+        if not is_ending(config):
+            device.release()
+
+
+def _category_of_failure(device: Device) -> str:
+    """Return whose fault it is that a value could not be put back: the server's if it does not answer."""
+    from pytest_scrutiny.errors import ScrutinyError
+    from pytest_scrutiny.hil.resets import STATUS_PATIENCE
+
+    try:
+        device.raw.wait_server_status(lambda _: True, STATUS_PATIENCE, "no server status came")
+    except ScrutinyError:
+        return "server"
+    return "device"
 
 
 def _check_nothing_forgotten(config: pytest.Config, device: Device) -> None:

@@ -11,13 +11,17 @@ Rule 3: once that has begun, a further SIGTERM changes nothing.
 """
 
 import contextlib
+import functools
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any, TypeAlias
 
 import pytest
+
+Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | None
 
 EXIT_CODE = 128 + signal.SIGTERM
 
@@ -41,6 +45,10 @@ def begin_to_end(session: pytest.Session) -> None:
         session.exitstatus = EXIT_CODE
 
 
+def _set_handler(handler: Handler) -> None:
+    signal.signal(signal.SIGTERM, handler)
+
+
 @contextlib.contextmanager
 def orderly_termination(config: pytest.Config) -> Iterator[None]:
     """Make SIGTERM end the run in order while inside; do nothing where signals are not ours to handle."""
@@ -53,6 +61,8 @@ def orderly_termination(config: pytest.Config) -> Iterator[None]:
     is_over = False
 
     def end(number: int, frame: FrameType | None) -> None:
+        if _terminated_key in config.stash:
+            return  # Rule 3
         if callable(previous):
             previous(number, frame)
         elif is_over:  # somebody kept this handler
@@ -69,4 +79,7 @@ def orderly_termination(config: pytest.Config) -> Iterator[None]:
     finally:
         is_over = True
         if signal.getsignal(signal.SIGTERM) is end:  # else somebody chained to it since
-            signal.signal(signal.SIGTERM, previous)
+            if _terminated_key in config.stash:  # Rule 3 holds until all is reported
+                config.add_cleanup(functools.partial(_set_handler, previous))
+            else:
+                _set_handler(previous)

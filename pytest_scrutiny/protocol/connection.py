@@ -53,6 +53,10 @@ class _Connection:
         """Return the farewell to send before the socket is closed; ``b""`` where there is none."""
         return self._framing.encode_close()
 
+    def forget(self) -> None:
+        """Free the memory of what was received; the connection has ended."""
+        self._framing.forget()
+
 
 class ClientConnection(_Connection):
     """The client's end: requests out, messages in."""
@@ -87,7 +91,7 @@ class ClientConnection(_Connection):
             try:
                 message = decode_message(payload)
             except RemoteProtocolError as exc:
-                self._fault = exc
+                self._fault = RemoteProtocolError(exc.message, exc.where)  # without the frames of this one
                 raise
             yield message
 
@@ -121,7 +125,11 @@ def decode_message(payload: bytes) -> dict[str, Any]:
     try:
         message = decode_json(payload)
     except ValueError as exc:
-        raise RemoteProtocolError(f"the server sent what is no JSON ({exc}): {payload[:80]!r}") from exc
+        reason = str(exc)  # the error itself would keep all of the payload
+    else:
+        reason = ""
+    if reason:
+        raise RemoteProtocolError(f"the server sent what is no JSON ({reason}): {payload[:80]!r}")
     if type(message) is not dict or type(message.get("cmd")) is not str:
         raise RemoteProtocolError(
             f"the server sent {payload[:80]!r}; expected a JSON object with a string at cmd", where="cmd"

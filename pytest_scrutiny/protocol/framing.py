@@ -64,6 +64,9 @@ class Framing(Protocol):
     def encode_close(self) -> bytes:
         """Return the farewell to send before the socket is closed; ``b""`` where there is none."""
 
+    def forget(self) -> None:
+        """Free the memory of what was received; the connection has ended."""
+
 
 def encode_datagram(payload: bytes, *, compress: bool | None = None, with_hash: bool = True) -> bytes:
     """Return ``payload`` as one datagram.
@@ -126,6 +129,10 @@ class DatagramFraming:
     def encode_close(self) -> bytes:
         """Return ``b""``: a TCP server takes the end of the stream as farewell."""
         return b""
+
+    def forget(self) -> None:
+        """Free the memory of what was received; the connection has ended."""
+        self._buffer, self._start = bytearray(), 0
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes from the peer, in any chunking; ``data`` may be reused afterwards."""

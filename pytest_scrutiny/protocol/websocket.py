@@ -105,6 +105,11 @@ class WebSocketFraming:
             self._protocol.send_close(CloseCode.NORMAL_CLOSURE)
         return self.data_to_send()
 
+    def forget(self) -> None:
+        """Free the memory of what was received; the connection has ended."""
+        self._events.clear()
+        self._partial = None
+
 
 class ClientWebSocket(WebSocketFraming):
     """The client's end.

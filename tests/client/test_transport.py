@@ -1,8 +1,10 @@
 """What can be at a port, and what the user reads about it."""
 
 import contextlib
+import gc
 import socket
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import cast
@@ -248,6 +250,25 @@ def test_a_websocket_upgrade_that_ends_early_is_a_connection_error() -> None:
         pytest.raises(ConnectionError, match="it closed the connection during the WebSocket upgrade"),
     ):
         ScrutinyClient().connect("127.0.0.1", port)
+
+
+def test_a_failed_connect_keeps_nothing_of_what_came() -> None:
+    """Not even in cycles that wait for the garbage collector."""
+    size = 8 << 20
+    datagram = f"<SCRUTINY size={size:x} flags=>".encode() + b"x" * size
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            with listening(says(datagram)) as port, pytest.raises(RemoteProtocolError, match="no JSON"):
+                ScrutinyClient().connect("127.0.0.1", port)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+
+    assert kept < size / 2
 
 
 def test_a_failed_connect_leaves_no_thread_and_no_address() -> None:

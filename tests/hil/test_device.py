@@ -84,6 +84,7 @@ def test_a_wide_integer_is_exact(fake: FakeServer, device: Device) -> None:
 def test_reading_sees_what_the_firmware_changed(fake: FakeServer, device: Device) -> None:
     device["/motor/speed"].read()
     fake.set("/motor/speed", 777)
+    device["/motor/speed"].wait(777, timeout=5 * SECOND)  # a sample of before may be on its way
 
     assert device["/motor/speed"].read() == 777
     assert device["/motor/speed"].last == 777

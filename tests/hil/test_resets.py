@@ -142,14 +142,68 @@ def test_a_server_that_hangs_is_told_from_a_device_that_does(
         raise TimeoutException("the server did not answer get_server_status within 1 s")
 
     monkeypatch.setattr(resets, "_ask", ask)
-    error = explain(device, device.session_id, f"{SPEED} was read", TimeoutException("no fresh value"))
+    failure = TimeoutException("no fresh value.\n  last     5")
+    error = explain(device, device.session_id, f"{SPEED} was read", failure)
 
     assert isinstance(error, TimeoutException)
     assert error.category == "server"
     assert str(error) == (
-        "the server hangs: it left a status request unanswered for 1 s after no fresh value. "
-        "Look into its log, or restart it."
+        "the server hangs: it left a status request unanswered for 0.4 s after no fresh value. "
+        "Look into its log, or restart it.\n  last     5"
     )
+
+
+OTHER = "/psu/setpoint"
+SHORT = 0.2 * SECOND
+USES: dict[str, Callable[[Device], object]] = {
+    "read": lambda device: device[SPEED].read(SHORT),
+    "first read": lambda device: device[OTHER].read(SHORT),
+    "wait": lambda device: device[SPEED].wait(9, timeout=SHORT),
+    "first wait": lambda device: device[OTHER].wait(9, timeout=SHORT),
+    "write": lambda device: device[SPEED].write(5, timeout=SHORT),
+    "first write": lambda device: device[OTHER].write(5, timeout=SHORT),
+    "snapshot": lambda device: device.snapshot(SPEED, OTHER, timeout=SHORT),
+    "memory": lambda device: device.memory.read(0x1000, 4, timeout=SHORT),
+    "command": lambda device: device.command(1, timeout=SHORT),
+    "reset": lambda device: device.wait_reset(SHORT),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_server_that_hangs_is_named_in_the_time_of_the_call(
+    fake: FakeServer, device: Device, use: str
+) -> None:
+    fake.stall()
+    pause = threading.Event()
+    pause.wait(100 * MS)  # what was on its way has come
+    start = monotonic()
+
+    with pytest.raises(TimeoutException, match=r"^the server hangs: .* Look into its log") as caught:
+        USES[use](device)
+    took = monotonic() - start
+    fake.resume_serving()
+
+    assert caught.value.category == "server"
+    assert took < SHORT + 0.5 * SECOND
+
+
+def test_a_batch_on_a_server_that_hangs_ends_in_its_time(fake: FakeServer, device: Device) -> None:
+    device[OTHER].read()
+    fake.stall()
+    start = monotonic()
+
+    with pytest.raises(TimeoutException, match="the server hangs"), device.batch(SHORT) as batch:
+        batch.write(OTHER, 2)
+    took = monotonic() - start
+    fake.resume_serving()
+
+    assert took < SHORT + 0.5 * SECOND
+
+
+def test_a_lost_device_is_told_once(fake: FakeServer, device: Device) -> None:
+    while_reading(device, fake.unplug)
+
+    assert device.sessions.has_told
 
 
 def test_a_refusal_is_not_made_into_a_loss(device: Device) -> None:

@@ -167,6 +167,11 @@ def test_the_address_is_one_group(
     assert not settings.is_address_default
 
 
+def test_no_fake_where_there_was_none_names_no_server(pytester: pytest.Pytester) -> None:
+    """Without a server such a run is skipped, as if nothing had been said."""
+    assert settings_of(pytester, environment={"PYTEST_SCRUTINY_FAKE": "false"}).is_address_default
+
+
 TWICE = [
     ("--scrutiny-url=tcp://a:1", "--scrutiny-host=a"),
     ("--scrutiny-url=tcp://a:1", "--scrutiny-port=1"),

@@ -3,6 +3,7 @@
 import pytest
 
 from pytest_scrutiny.fakeserver.server import FakeServer
+from tests.clock import SECOND
 from tests.plugin.test_resets import SERVER
 
 WRITES = """
@@ -123,6 +124,24 @@ def test_a_shared_device_keeps_what_was_written_until_the_end_of_the_run(pyteste
     result.stdout.fnmatch_lines(
         ["E *DeviceResetError: the device was reset: session *after it was first used*"]
     )
+
+
+def test_a_server_that_hangs_at_the_end_is_to_blame_for_what_it_does_not_take_back(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makeconftest(SERVER)
+    pytester.makepyfile(
+        test_it=f"""
+        def test_writes(scrutiny_device, server):
+            scrutiny_device["/motor/speed"].write(5)
+            scrutiny_device.raw.timeout = scrutiny_device.raw.write_timeout = {0.2 * SECOND}
+            server.stall()
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["/motor/speed could not be put back to -100: *", "failed: 1 by server"])
 
 
 def test_a_test_with_a_shared_device_passes_the_gate(pytester: pytest.Pytester) -> None:

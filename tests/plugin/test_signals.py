@@ -83,6 +83,37 @@ def test_in_a_wait(pytester: pytest.Pytester, fake: FakeServer, number: int, cod
     assert ("KeyboardInterrupt" if code == 2 else "Terminated: SIGTERM") in run.output
 
 
+@POSIX
+@CODES
+def test_with_a_server_that_hangs(
+    pytester: pytest.Pytester, fake: FakeServer, number: int, code: int
+) -> None:
+    run = start(pytester, WRITTEN.format("input()"), "--scrutiny-url", fake.url)
+    fake.stall()
+
+    returned, seconds = run.end(number)
+    fake.resume_serving()
+
+    assert returned == code
+    assert seconds < 2 * SECOND
+    assert "/motor/speed could not be put back to -100: " in run.output
+
+
+@POSIX
+@pytest.mark.parametrize("gap", [0.001, 0.03, 0.1, 0.2, 0.4])
+def test_a_second_sigterm_changes_nothing(pytester: pytest.Pytester, fake: FakeServer, gap: float) -> None:
+    run = start(pytester, WRITTEN.format("input()"), "--scrutiny-url", fake.url)
+    run.send(signal.SIGTERM)
+    threading.Timer(gap * SECOND, run.send, [signal.SIGTERM]).start()
+
+    returned = run.wait()
+
+    # The latter where nothing was left to do but to exit.
+    assert returned in (EXIT_CODE, -signal.SIGTERM)
+    assert fake.get("/psu/setpoint") == 5.0
+    assert "Terminated: SIGTERM" in run.output
+
+
 ALL_KINDS = """
 import pytest
 
@@ -293,8 +324,20 @@ def config(pytester: pytest.Pytester) -> pytest.Config:
 def test_the_handler_is_there_only_inside(config: pytest.Config) -> None:
     before = signal.getsignal(signal.SIGTERM)
 
+    with orderly_termination(config):
+        assert signal.getsignal(signal.SIGTERM) is not before
+
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@POSIX
+def test_the_handler_of_a_terminated_run_stays_until_the_run_is_over(config: pytest.Config) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
     with orderly_termination(config), pytest.raises(Terminated):
         signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
+    config._ensure_unconfigure()
 
     assert signal.getsignal(signal.SIGTERM) is before
 
