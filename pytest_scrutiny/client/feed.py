@@ -7,6 +7,8 @@ Rule 3: after a write the server itself reports the written value, without havin
     (0.3.0 to 0.16.0, server/device/submodules/memory_writer.py). A fresh sample is one that the device gave
     after the write: its server time is later than the write's completion; on servers without a clock (0.1
     to 0.3) it is the second after it.
+Rule 4: a wait that began before a write still wants what the device gave before it. Of a write it leaves out
+    the echo only: the one sample that the server made up, right before the write's completion.
 
 PYTEST_DONT_REWRITE
 """
@@ -23,6 +25,10 @@ from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.errors import InvalidValueError, TimeoutException
 from pytest_scrutiny.model.values import EmbeddedDataType, ValueStatus, WatchableType
 from pytest_scrutiny.model.watch import AliasDetails, Sample, WatchableInfo
+
+ECHO_US = 5000.0
+"""How long before a write's completion the server's own echo of it may lie, in microseconds of its clock: it
+lay 21 to 454 before, the device's own latest sample 9,979 or more (0.9.2, 0.12.0 and 0.16.0, observed)."""
 
 
 class TimedSample(NamedTuple):
@@ -99,7 +105,7 @@ class Feed:
     def wait_samples(self, number: int, deadline: Deadline) -> list[TimedSample]:
         """Return what came from update ``number`` on, at least one sample, oldest first.
 
-        The server's own echo of a write is left out (Rule 3), and so is what the history dropped already.
+        The server's own echo of a write is left out (Rule 4), and so is what the history dropped already.
 
         :raises TimeoutException: if nothing comes in time.
         :raises InvalidValueError: as soon as the device's session ends.
@@ -119,13 +125,25 @@ class Feed:
         return [
             TimedSample(n, self.history.time_us(n), self._sample(n))
             for n in range(first, self.history.total)
-            if self._is_after_writes(n)
+            if not self._is_echo(n)
         ]
 
-    def fresh_samples(self, number: int) -> list[Sample]:
-        """Return the samples from ``number`` on, without the server's echoes; none if the session ended."""
+    def fresh_samples(self, number: int) -> list[TimedSample]:
+        """Return what ``fresh`` does; nothing if the session ended."""
         with self._session.lock:
-            return [] if self._death is not None else [timed.sample for timed in self.fresh(number)]
+            return [] if self._death is not None else self.fresh(number)
+
+    def next_fresh(self, *, or_latest: bool = False) -> int:
+        """Return the place of the first update that counts for a wait that begins now (Rule 3).
+
+        :param or_latest: the one that is there already may count.
+        """
+        with self._session.lock:
+            total = self.history.total
+            if or_latest and total > self._born and self._is_after_writes(total - 1):
+                return total - 1
+            is_unsure = self._is_written and self._written_us is None and self.history.written == total
+            return total + 1 if is_unsure else total
 
     def samples(self, number: int = 0) -> list[Sample]:
         """Return the updates of the present session from ``number`` on that are still kept, oldest first."""
@@ -158,6 +176,13 @@ class Feed:
             return self.history.time_us(number) > self._written_us
         return not self._is_written or number > self.history.written
 
+    def _is_echo(self, number: int) -> bool:
+        if number in self.history.echoes:
+            return True
+        # From 0.12 on a server may send it after the completion, with the values it reads at that time.
+        is_later = self._written_us is not None and number >= self.history.written
+        return is_later and not self._is_after_writes(number)
+
     def _is_over(self) -> bool:
         """Raise if no update can come any more, else return False; called with the lock held.
 
@@ -172,15 +197,26 @@ class Feed:
     @property
     def place(self) -> str | None:
         """The path of what is read and written: an alias' target; None where the server does not tell it."""
-        if self.info.type is not WatchableType.Alias:
-            return self.info.path
-        return self.info.details.target if isinstance(self.info.details, AliasDetails) else None
+        return place_of(self.info)
 
-    def note_write(self, server_time_us: float | None) -> None:
-        """Note that a write to the same place was completed."""
+    def note_write(self, server_time_us: float | None, *, has_echo: bool) -> None:
+        """Note that a write was completed that concerns this value.
+
+        :param has_echo: the server may have reported what was written as the value.
+        """
+        history = self.history
+        if history.dropped <= history.written < history.total and self._is_echo(history.written):
+            history.echoes.add(history.written)  # of the write before; its time is forgotten now
         self._is_written = True
         self._written_us = server_time_us
-        self.history.written = self.history.total
+        history.written = history.total
+        latest = history.total - 1
+        if has_echo and latest >= self._born and self._is_just_before(latest, server_time_us):
+            history.echoes.add(latest)
+
+    def _is_just_before(self, number: int, server_time_us: float | None) -> bool:
+        # Without a clock there is the order only: the echo comes right before its completion.
+        return server_time_us is None or 0 <= server_time_us - self.history.time_us(number) <= ECHO_US
 
     def die(self, reason: ValueStatus) -> None:
         """Note that no update can come at present."""
@@ -196,6 +232,13 @@ class Feed:
         self.session_id = session_id
         self._death = None
         self._born = self.history.total
+
+
+def place_of(info: WatchableInfo) -> str | None:
+    """Return the path of what is read and written: an alias' target; None where no server tells it."""
+    if info.type is not WatchableType.Alias:
+        return info.path
+    return info.details.target if isinstance(info.details, AliasDetails) else None
 
 
 def usable_value(path: str, sample: Sample) -> bool | float:

@@ -287,7 +287,7 @@ class WatchableHandle(Feed):
         """
         deadline = Deadline(check_timeout(timeout))
         wanted = self._check_wanted(value)
-        number = max(self.history.total - 1, 0)
+        number = self.next_fresh(or_latest=True)
         while True:
             try:
                 fresh = self.wait_samples(number, deadline)

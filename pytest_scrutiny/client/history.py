@@ -27,10 +27,11 @@ class History:
 
     :ivar arrived_us: our monotonic clock in microseconds when the latest came; None before the first.
     :ivar dropped: how many old updates are gone.
-    :ivar written: how many updates there were when the last write to anything was completed.
+    :ivar written: how many updates there were when the last write was completed that concerns them.
+    :ivar echoes: the places of updates that the server made up after a write (client/feed.py, Rule 3).
     """
 
-    __slots__ = ("_record", "_times", "_values", "arrived_us", "dropped", "written")
+    __slots__ = ("_record", "_times", "_values", "arrived_us", "dropped", "echoes", "written")
 
     def __init__(self) -> None:
         self._times = array("d")
@@ -39,6 +40,7 @@ class History:
         self.arrived_us: float | None = None
         self.dropped = 0
         self.written = 0
+        self.echoes: set[int] = set()
 
     @property
     def total(self) -> int:
@@ -58,6 +60,7 @@ class History:
         if len(self._values) > 2 * KEPT:
             del self._times[:KEPT], self._values[:KEPT]
             self.dropped += KEPT
+            self.echoes = {number for number in self.echoes if number >= self.dropped}
 
     def time_us(self, number: int) -> float:
         """Return when update ``number`` was taken, in µs of the server's clock, or of ours if it has none."""

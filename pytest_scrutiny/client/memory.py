@@ -73,7 +73,7 @@ class MemoryBoard:
     def _digest(self, message: Message) -> None:
         completion = decode_memory_completion(Fields(message, message["cmd"]))
         if completion.success and message["cmd"] == WRITE_COMPLETE:
-            self._on_write(None, completion.server_time_us)  # it may have been any value's memory
+            self._on_write(None, completion.server_time_us, None)  # it may have been any value's memory
         self._inbox.put(completion.token, completion)
 
 

@@ -234,7 +234,7 @@ class WatchBoard:
 
         What a server reads from the device at once, it sends at once from 0.12 on: values of one moment.
         """
-        starts = [handle.history.total for handle in handles]
+        starts = [handle.next_fresh() for handle in handles]
         missing: list[str] = []
 
         def find() -> list[TimedSample]:
@@ -277,15 +277,17 @@ class WatchBoard:
                 "watchable_update.updates",
             ) from exc
 
-    def _mark_written(self, server_id: str | None, server_time_us: float | None) -> None:
-        """Note a completed write on every handle of the same place; None is any place."""
+    def _mark_written(self, server_id: str | None, server_time_us: float | None, place: str | None) -> None:
+        """Note a completed write on every handle that it concerns; see ``Completed``."""
         written = None if server_id is None else self._by_id.get(server_id)
-        place = None if written is None else written.place
         if written is not None:
+            place = written.place
             written.written_at = self.clock.moment(server_time_us)
+        is_memory = server_id is None and place is None  # of which a server makes up no values
         for handle in self._by_id.values():
-            if place is None or handle.place in (None, place):
-                handle.note_write(server_time_us)
+            is_same_place = place is None or handle.place in (None, place)
+            if is_same_place or server_id is None:
+                handle.note_write(server_time_us, has_echo=is_same_place and not is_memory)
 
     def notice_report(self, report: StatusReport) -> None:
         """End the handles that a status report ends, and revive them; called with the lock held."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol, TypeAlias
 
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
+from pytest_scrutiny.client.feed import place_of
 from pytest_scrutiny.client.fit import check_data, check_value
 from pytest_scrutiny.client.request import Message, unsupported
 from pytest_scrutiny.client.session import Session
@@ -35,8 +36,9 @@ from pytest_scrutiny.protocol.write import (
 if TYPE_CHECKING:
     from pytest_scrutiny.client.subscriptions import WatchBoard
 
-Completed: TypeAlias = Callable[[str | None, float | None], None]
-"""Called with the server id that was written, None for any, and when, on the server's clock if it has one."""
+Completed: TypeAlias = Callable[[str | None, float | None, str | None], None]
+"""Called with the server id that was written, when, on the server's clock, and the place that was written
+(``place_of``): each None if it is not known. Without id and place it was raw memory."""
 
 
 class Update(NamedTuple):
@@ -90,13 +92,18 @@ class WriteBoard:
         if not completion.success:
             _fail(WRITE, str(update), completion.failure_reason)
 
-    def write_single(self, command: str, fields: dict[str, object], what: str, deadline: Deadline) -> None:
-        """Write by path, without watching, and wait until it is in the device."""
+    def write_single(
+        self, command: str, fields: dict[str, object], info: WatchableInfo, what: str, deadline: Deadline
+    ) -> None:
+        """Write by path, without watching, and wait until it is in the device.
+
+        :param info: of what is written; ``what`` tells it, with the value, for texts.
+        """
 
         def take(message: Fields) -> tuple[bool, str]:
             success, reason = decode_write_single_reply(message)
             if success:
-                self.on_completion(None, None)  # the reply tells neither when, nor what else lies there
+                self.on_completion(None, None, place_of(info))  # the reply does not tell when
             return success, reason
 
         try:
@@ -112,7 +119,7 @@ class WriteBoard:
         completion = decode_write_completion(Fields(message, WRITE_COMPLETION))
         self._inbox.put(completion.token, completion, completion.batch_index)
         if completion.success:
-            self.on_completion(completion.server_id, completion.server_time_us)
+            self.on_completion(completion.server_id, completion.server_time_us, None)
 
 
 def _refused(what: str, exc: OperationFailure) -> NoReturn:
@@ -162,7 +169,7 @@ class WriteCommands:
                 described = watches.describe(server_path, deadline)
                 update = Update(described, value, check_value(described, value))
                 fields = encode_write_single(server_path, update.sent)
-                self.writes.write_single(WRITE_SINGLE, fields, str(update), deadline)
+                self.writes.write_single(WRITE_SINGLE, fields, described, str(update), deadline)
             except NotSupportedByServerError:
                 watches.takes_paths = False
             else:
@@ -190,4 +197,4 @@ class WriteCommands:
         data = check_data(info, data)
         fields = encode_write_by_data(server_path, data)
         what = f"{data.hex(' ')} to {server_path}"
-        self.writes.write_single(WRITE_BY_DATA, fields, what, deadline)
+        self.writes.write_single(WRITE_BY_DATA, fields, info, what, deadline)

@@ -1,7 +1,7 @@
 """Waiting for a value, and watching that it keeps what was promised.
 
-Rule 1: every update the server sent is looked at, also two in one packet; the server's own echo of a write is
-    not one (client/feed.py, Rule 3).
+Rule 1: every update the server sent is looked at, also two in one packet, and whatever is written meanwhile;
+    the server's own echo of a write is not one (client/feed.py, Rules 3 and 4).
 Rule 2: times between samples are the server's clock where it has one, so that a late packet does not count
     as a long pause.
 Rule 3: what may not happen (``never``) is checked whenever this thread waits for anything of the device, so a
@@ -34,7 +34,7 @@ class Expectation:
         self._device = device
         self.handle = handle
         self.path = handle.info.path
-        self.start = handle.history.total
+        self.start = handle.next_fresh()
         self._next = self.start
         self._began = monotonic()
 
@@ -171,9 +171,8 @@ class Never:
         :raises UnmetExpectation: with the story.
         """
         handle = self._expectation.handle
-        samples = handle.fresh_samples(self._seen)
-        self._seen = handle.history.total
-        for sample in samples:
+        for number, _, sample in handle.fresh_samples(self._seen):
+            self._seen = number + 1
             if sample.value is not None and self._matcher.matches(sample.value):
                 sentence = f"{handle.info.path} was {sample.value!r}; expected never {self._matcher!r}"
                 raise UnmetExpectation(self._expectation.story(sentence))

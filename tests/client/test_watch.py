@@ -240,6 +240,84 @@ def test_without_a_server_clock_the_second_update_after_a_write_is_fresh(bench: 
     assert reading.result().value == 1.75
 
 
+def values_from(handle: WatchableHandle, number: int) -> list[object]:
+    return [timed.sample.value for timed in handle.fresh_samples(number)]
+
+
+def echo_and_completion(value: float, time_us: float, server_id: str = "id-/v") -> list[tuple[str, Any]]:
+    """Return what a server with a clock sends after a write."""
+    return [
+        ("watchable_update", {"updates": [{"id": "id-/v", "v": value, "t": time_us - 90.0}]}),
+        ("inform_write_completion", completion(server_id, time_us)),
+    ]
+
+
+def push(bench: Bench, messages: list[tuple[str, Any]]) -> None:
+    for command, fields in messages:
+        bench.peer.push(command, **fields)
+
+
+def test_a_wait_that_began_before_a_write_leaves_out_its_echo_only(bench: Bench) -> None:
+    handle = watch(bench)
+    for value, time_us in ((1.0, 10_000.0), (2.0, 20_000.0)):
+        update(bench, {"id": "id-/v", "v": value, "t": time_us})
+    push(bench, echo_and_completion(7.0, 30_000.0))
+    push(bench, echo_and_completion(8.0, 40_000.0))
+    update(bench, {"id": "id-/v", "v": 3.0, "t": 50_000.0})
+    handle.wait_update(5 * SECOND, previous_counter=4)
+
+    assert values_from(handle, 0) == [1.0, 2.0, 3.0]
+    assert handle.next_fresh() == handle.next_fresh(or_latest=True) + 1 == 5
+
+
+def test_without_a_clock_the_echo_is_the_one_right_before_the_completion(bench: Bench) -> None:
+    handle = watch(bench)
+    for value in (1.0, 2.0, 7.0):
+        update(bench, {"id": "id-/v", "value": value})
+    complete_write(bench, handle)
+    begin = handle.next_fresh(), handle.next_fresh(or_latest=True)
+    update(bench, {"id": "id-/v", "value": 3.0}, {"id": "id-/v", "value": 4.0})
+    handle.wait_update(5 * SECOND, previous_counter=4)
+
+    assert values_from(handle, 0) == [1.0, 2.0, 3.0, 4.0]
+    assert begin == (4, 4)  # the first after a write may have been under way: Rule 3
+
+
+def test_an_echo_may_come_after_its_completion(bench: Bench) -> None:
+    """From 0.12 on it waits for the end of what the server is reading at that moment."""
+    handle = watch(bench)
+    update(bench, {"id": "id-/v", "v": 1.0, "t": 10_000.0})
+    for value, time_us in ((7.0, 30_000.0), (8.0, 60_000.0)):
+        push(bench, echo_and_completion(value, time_us)[::-1])
+        update(bench, {"id": "id-/v", "v": value - 5.0, "t": time_us + 10_000.0})
+    handle.wait_update(5 * SECOND, previous_counter=4)
+
+    assert values_from(handle, 0) == [1.0, 2.0, 3.0]
+
+
+def test_the_write_of_an_unknown_place_hides_only_what_can_be_its_echo(bench: Bench) -> None:
+    """Before 0.10 nobody tells what an alias stands for."""
+    handle = watch(bench)
+    watch(bench, "/alias", type="alias")
+    update(bench, {"id": "id-/v", "v": 1.0, "t": 10_000.0})
+    bench.peer.push("inform_write_completion", **completion("id-/alias", 20_000.0))
+    push(bench, echo_and_completion(7.0, 40_000.0, "id-/alias"))
+    update(bench, {"id": "id-/v", "v": 2.0, "t": 50_000.0})
+    handle.wait_update(5 * SECOND, previous_counter=2)
+
+    assert values_from(handle, 0) == [1.0, 2.0]
+
+
+def test_echoes_are_forgotten_with_what_they_were_among(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_module, "KEPT", 4)
+    history = History()
+    history.echoes = {2, 5}
+    for n in range(9):
+        history.append({"t": n}, n, float(n))
+
+    assert history.echoes == {5}
+
+
 def test_a_value_from_before_the_call_is_not_fresh(bench: Bench) -> None:
     handle = watch(bench)
     update(bench, {"id": "id-/v", "v": 1.0, "t": 1.0})

@@ -210,6 +210,66 @@ def test_what_may_never_happen_is_found_at_the_end_of_the_block(fake: FakeServer
         provoke()
 
 
+def write_from_another_client(device: Device) -> None:
+    device.raw.watch("/app/mode")
+    with ScrutinyClient().connect("127.0.0.1", device.raw.port or 0) as other:
+        other.wait_server_status(lambda info: info.sfd is not None, 5 * SECOND, "no SFD was loaded")
+        other.watch("/app/mode").write(1)
+
+
+WRITES: dict[str, Callable[[Device], None]] = {
+    "itself": lambda device: device[SPEED].write(5),
+    "an alias of itself": lambda device: device["/alias/motor/percent"].write(5),
+    "another value": lambda device: device["/app/mode"].write(1),
+    "an alias of another value": lambda device: device["/alias/psu/setpoint"].write(5),
+    "another value by its path": lambda device: device.raw.write_watchable("/app/mode", 1),
+    "memory": lambda device: device.memory.write(0x1200, b"x"),
+    "from another client": write_from_another_client,
+}
+
+
+def show_for_a_moment(fake: FakeServer, device: Device, value: int) -> None:
+    """Let the device have another value until the client has seen it, and nobody else has."""
+    handle = device.raw.watch(SPEED)
+    before = handle.value
+    fake.set(SPEED, value)
+    handle.wait_value(value, 5 * SECOND)
+    fake.set(SPEED, before)
+    handle.wait_value(before, 5 * SECOND)
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
+def test_no_write_hides_what_may_never_happen(
+    fake: FakeServer, device: Device, write: Callable[[Device], None]
+) -> None:
+    def provoke() -> None:
+        with device[SPEED].never(999):
+            show_for_a_moment(fake, device, 999)
+            write(device)
+
+    with pytest.raises(UnmetExpectation, match=r"/motor/speed was 999; expected never 999"):
+        provoke()
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
+def test_no_write_hides_a_change(fake: FakeServer, device: Device, write: Callable[[Device], None]) -> None:
+    before = device[SPEED].read()
+    with device[SPEED].expect_change(timeout=5 * SECOND):
+        show_for_a_moment(fake, device, 999)
+        write(device)
+        fake.set(SPEED, before)
+    device[SPEED].wait(before, timeout=5 * SECOND)
+
+
+@pytest.mark.parametrize("path", ["/psu/setpoint", "/alias/psu/setpoint"])
+def test_what_the_server_made_up_after_a_write_is_no_offence(device: Device, path: str) -> None:
+    """The server believes that it wrote 0.1, which a float32 cannot hold; the device never had it."""
+    with device["/psu/setpoint"].never(lambda value: value == 0.1):
+        device[path].write(0.1)
+        device["/psu/setpoint"].read()
+        device[path].write(0.2)
+
+
 def test_an_error_in_the_block_is_not_hidden_by_never(device: Device) -> None:
     def provoke() -> None:
         with device[SPEED].never(-100):

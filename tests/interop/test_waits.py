@@ -9,6 +9,7 @@ from pytest_scrutiny.hil.matchers import above, below, between
 from pytest_scrutiny.protocol.dialect import dialect_of
 from tests.interop.benches import Bench
 from tests.interop.conftest import TIMEOUT
+from tests.interop.profiles import FREE_ADDRESS
 
 VOLTAGE = "/alias/ios/psu_voltage"
 
@@ -58,6 +59,33 @@ def test_what_may_never_happen_is_seen(device: Device) -> None:
 
     with pytest.raises(UnmetExpectation, match=r"expected never above\(2\.0\)"):
         switch_on()
+
+
+def test_no_write_hides_what_may_never_happen(device: Device) -> None:
+    voltage = device.raw.watch(VOLTAGE)
+
+    def provoke() -> None:
+        with device[VOLTAGE].never(above(4.0)):
+            device["/app/run"].write(True)
+            while voltage.value < 4.5:
+                voltage.wait_update(TIMEOUT)
+            device["/app/run"].write(False)
+            while voltage.value > 1.0:
+                voltage.wait_update(TIMEOUT)
+            device["/alias/app/run"].write(False)
+            device.raw.write_watchable("/motor/speed", 3)
+            device.raw.write_memory(FREE_ADDRESS, b"x")
+
+    with pytest.raises(UnmetExpectation, match=r"expected never above\(4\.0\)"):
+        provoke()
+
+
+def test_what_the_server_made_up_after_a_write_is_no_offence(device: Device) -> None:
+    """The server believes that it wrote 0.1, which a float32 cannot hold; the device never had it."""
+    with device["/psu/setpoint"].never(lambda value: value == 0.1):
+        device["/psu/setpoint"].write(0.1)
+        device["/psu/setpoint"].read()
+        device["/alias/psu/setpoint"].write(0.1)
 
 
 def test_the_voltage_falls_again(device: Device) -> None:
