@@ -178,13 +178,26 @@ def is_same(info: WatchableInfo, written: float, found: float) -> bool:
     """Return whether a value read back is the one written, within the rounding of how it is stored."""
     if written == found:
         return True
+    if not abs(written) <= FLOAT64_MAX:
+        return False
     datatype = info.datatype
     if info.type is WatchableType.Alias:
-        gain = info.details.gain if isinstance(info.details, AliasDetails) else None
-        # An integer behind a gain is stored in steps of the gain; a float is rounded twice.
         is_whole = isinstance(datatype, EmbeddedDataType) and datatype.is_integer()
-        step = abs(gain) if gain is not None and is_whole else 0.0
-        return math.isclose(written, found, rel_tol=1e-6, abs_tol=step)
-    if datatype is EmbeddedDataType.float32:
+        if isinstance(info.details, AliasDetails) and is_whole:
+            return _is_same_whole(_unscale(written, info.details), _unscale(found, info.details))
+        return math.isclose(written, found, rel_tol=1e-6)  # a float is rounded twice
+    if datatype is EmbeddedDataType.float32 and abs(written) <= FLOAT32_MAX:
         return bool(struct.unpack("<f", struct.pack("<f", written))[0] == found)
     return False
+
+
+def _is_same_whole(written: float, found: float) -> bool:
+    """Return whether a stored whole number is the one meant; the server truncates what lies between two."""
+    if not (math.isfinite(written) and math.isfinite(found)):  # an alias may have a gain of 0
+        return False
+    near = round(written)
+    is_exact = math.isclose(written, near, rel_tol=1e-9, abs_tol=1e-6)
+    # A number of 64 bits loses the last of them on its way as a float.
+    return round(found) in ((near,) if is_exact else (near, int(written))) or math.isclose(
+        written, found, rel_tol=1e-12
+    )

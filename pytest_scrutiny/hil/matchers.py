@@ -1,15 +1,17 @@
 """What a value is expected to be; a matcher prints itself as it was written.
 
-A matcher is anything of these: a number (the value equals it), the name of a member of the value's enum,
-``between``, ``above``, ``below``, what ``pytest.approx`` gives, or a function of the value.
+A matcher is anything of these: a number (the value equals it, within the rounding of its datatype), the name
+of a member of the value's enum, ``between``, ``above``, ``below``, what ``pytest.approx`` gives, a function
+of the value. What no value can be is refused: ``never`` with it would be green whatever the device does.
 """
 
-from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+import operator
+from collections.abc import Callable, Sized
+from typing import NoReturn, Protocol, SupportsFloat, SupportsIndex, runtime_checkable
 
 import attrs
 
-from pytest_scrutiny.client.fit import enum_value
+from pytest_scrutiny.client.fit import enum_value, is_same
 from pytest_scrutiny.model.watch import WatchableInfo
 
 
@@ -29,6 +31,7 @@ class between:  # noqa: N801 - reads as a word: wait(between(4.75, 5.25))
     high: float
 
     def __attrs_post_init__(self) -> None:
+        _check_bounds(repr(self), self.low, self.high)
         if not self.low <= self.high:
             raise ValueError(
                 f"between({self.low!r}, {self.high!r}) matches nothing; expected the lower bound first"
@@ -48,6 +51,9 @@ class above:  # noqa: N801 - reads as a word
 
     bound: float
 
+    def __attrs_post_init__(self) -> None:
+        _check_bounds(repr(self), self.bound)
+
     def matches(self, value: bool | float) -> bool:
         """Return whether ``value`` is more than the bound."""
         return value > self.bound
@@ -62,6 +68,9 @@ class below:  # noqa: N801 - reads as a word
 
     bound: float
 
+    def __attrs_post_init__(self) -> None:
+        _check_bounds(repr(self), self.bound)
+
     def matches(self, value: bool | float) -> bool:
         """Return whether ``value`` is less than the bound."""
         return value < self.bound
@@ -70,9 +79,40 @@ class below:  # noqa: N801 - reads as a word
         return f"below({self.bound!r})"
 
 
+def _check_bounds(call: str, *bounds: object) -> None:
+    for bound in bounds:
+        if isinstance(bound, str) or not isinstance(bound, SupportsFloat | SupportsIndex):
+            raise TypeError(
+                f"{call} has the bound {bound!r}, which is no number; "
+                "expected one, for a member of an enum its number"
+            )
+        if _is_nan(bound):
+            raise ValueError(
+                f"{call} matches nothing, for no number is more or less than NaN; expected a number"
+            )
+
+
+def _is_nan(number: object) -> bool:
+    return isinstance(number, SupportsFloat) and bool(number != number)  # noqa: PLR0124 - math.isnan(10**400) raises
+
+
+@attrs.frozen(repr=False)
+class _Number:
+    """Equal to a number, within the rounding of how the value is stored."""
+
+    expected: float
+    info: WatchableInfo
+
+    def matches(self, value: bool | float) -> bool:
+        return is_same(self.info, self.expected, value)
+
+    def __repr__(self) -> str:
+        return repr(self.expected)
+
+
 @attrs.frozen(repr=False)
 class _Equal:
-    """Equal to a number, or to what compares itself, like ``pytest.approx``."""
+    """Equal to what compares itself, like ``pytest.approx``."""
 
     expected: object
 
@@ -91,7 +131,7 @@ class Changed:
 
     def matches(self, value: bool | float) -> bool:
         """Return whether ``value`` is another one than before."""
-        return value != self.before
+        return value != self.before and not (_is_nan(value) and _is_nan(self.before))
 
     def __repr__(self) -> str:
         return f"anything but {self.before!r}"
@@ -128,11 +168,44 @@ def as_matcher(expected: object, info: WatchableInfo) -> Matcher:
     """Return the matcher for whatever a test wrote.
 
     :raises BadEnumError: if it is a text, and no member's name of the value's enum.
+    :raises TypeError: if it is nothing that a value could be.
+    :raises ValueError: if it is NaN, which equals nothing.
     """
+    if isinstance(expected, type) and hasattr(expected, "matches"):
+        name = expected.__name__
+        bounds = "(4, 6)" if expected is between else "(5)"
+        raise TypeError(f"{name} is no matcher yet; expected its bounds, for example {name}{bounds}")
     if isinstance(expected, Matcher):
         return expected
     if isinstance(expected, str):
         return _Member(expected, enum_value(info, expected))
     if callable(expected):
         return _Function(expected)
-    return _Equal(expected)
+    return _as_equal(expected, info)
+
+
+def _as_equal(expected: object, info: WatchableInfo) -> Matcher:
+    inner = getattr(expected, "expected", expected)  # what pytest.approx is about
+    if inner is None or isinstance(inner, Sized) or type(inner).__eq__ is object.__eq__:
+        _refuse(expected, info)
+    if _is_nan(inner) and not getattr(expected, "nan_ok", False):
+        raise ValueError(
+            f"{expected!r} is expected of {info.path}, but nothing equals NaN; "
+            "give the function math.isnan instead"
+        )
+    if isinstance(expected, int | float):
+        return _Number(expected, info)
+    # Numbers of other libraries (numpy, Decimal, Fraction) count by what they can turn into.
+    if isinstance(expected, SupportsIndex):
+        return _Number(operator.index(expected), info)
+    return _Number(float(expected), info) if isinstance(expected, SupportsFloat) else _Equal(expected)
+
+
+def _refuse(expected: object, info: WatchableInfo) -> NoReturn:
+    example = "above(5)"
+    if isinstance(expected, tuple | list) and len(expected) == 2:
+        example = f"between({expected[0]!r}, {expected[1]!r})"
+    raise TypeError(
+        f"{expected!r} is nothing that {info.path} could be; expected a number, a member's name of its enum, "
+        f"a matcher or a function, for example {example}"
+    )

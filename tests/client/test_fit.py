@@ -2,9 +2,10 @@ import math
 from decimal import Decimal
 from fractions import Fraction
 
+import attrs
 import pytest
 
-from pytest_scrutiny.client.fit import check_data, check_value
+from pytest_scrutiny.client.fit import check_data, check_value, is_same
 from pytest_scrutiny.errors import BadEnumError
 from pytest_scrutiny.model.values import (
     FLOAT32_MAX,
@@ -218,3 +219,43 @@ def test_other_numbers_of_bytes_are_refused(data: bytes) -> None:
 def test_what_is_no_bytes_is_a_type_error(data: object) -> None:
     with pytest.raises(TypeError, match="is no bytes; expected for example"):
         check_data(info(T.float32), data)
+
+
+ALIAS = WatchableInfo("/alias", WatchableType.Alias, T.sint16, "9", None, alias(gain=10.0, offset=-5.0))
+TINY = attrs.evolve(ALIAS, details=alias(gain=0.01))
+WIDE = attrs.evolve(ALIAS, datatype=T.uint64, details=alias())
+FLOAT = attrs.evolve(ALIAS, datatype=T.float32, details=alias(gain=0.1))
+UNTOLD = attrs.evolve(ALIAS, details=None)
+
+
+@pytest.mark.parametrize(
+    ("watchable", "written", "found", "same"),
+    [
+        (info(T.float32), 0.1, 0.10000000149011612, True),
+        (info(T.float64), 0.1, 0.10000000149011612, False),
+        (info(T.float32), 1e39, FLOAT32_MAX, False),
+        (info(T.float32), math.inf, math.inf, True),
+        (info(T.float32), math.nan, math.nan, False),
+        (info(T.uint64), 2**53 + 1, 2**53, False),
+        (info(T.uint8), HUGE, 255, False),
+        (ALIAS, 45.0, 45.0, True),
+        (ALIAS, 45.0, 55.0, False),
+        (ALIAS, 45.0, 35.0, False),
+        (ALIAS, 53.0, 45.0, True),  # truncated
+        (ALIAS, 53.0, 55.0, True),  # rounded
+        (ALIAS, 53.0, 65.0, False),
+        (ALIAS, HUGE, 45.0, False),
+        (TINY, 0.29, 0.29, True),
+        (TINY, 0.29, 0.28, False),
+        (WIDE, 2**53 + 1, float(2**53), True),
+        (attrs.evolve(ALIAS, details=alias(gain=0.0)), 5.0, 0.0, False),
+        (FLOAT, 0.3, 0.30000000447034836, True),
+        (FLOAT, 0.3, 0.31, False),
+        (UNTOLD, 0.3, 0.3000000001, True),
+        (UNTOLD, 5.0, 6.0, False),
+    ],
+)
+def test_what_is_read_back_is_compared_as_it_is_stored(
+    watchable: WatchableInfo, written: float, found: float, same: bool
+) -> None:
+    assert is_same(watchable, written, found) is same
