@@ -186,15 +186,23 @@ def _deadlines(timeout: float | None, default: float) -> Callable[[], Deadline]:
     return lambda: shared
 
 
+def check_whole(name: str, number: object) -> None:
+    """Refuse what is no whole number.
+
+    :raises TypeError: naming it.
+    """
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError(f"{name} {number!r} is no whole number; expected one, for example 0x20000000")
+
+
 def check_range(address: int, size: int, device: DeviceInfo) -> None:
     """Refuse a range that the device's address space cannot hold.
 
     :raises TypeError: if address or size is no whole number.
     :raises ValueError: if the range is empty, or leaves the address space.
     """
-    for name, number in (("address", address), ("size", size)):
-        if isinstance(number, bool) or not isinstance(number, int):
-            raise TypeError(f"{name} {number!r} is no whole number; expected one, for example 0x20000000")
+    check_whole("address", address)
+    check_whole("size", size)
     if size < 1:
         raise ValueError(f"size {size} is out of range; expected 1 or more bytes")
     end = 1 << device.address_size_bits

@@ -3,14 +3,14 @@
 import contextlib
 from collections.abc import Iterator, Mapping
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import attrs
 
 from pytest_scrutiny.client.batch import check_batch, send_batch
 from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.client.fit import check_value
-from pytest_scrutiny.errors import InvalidValueError
+from pytest_scrutiny.errors import InvalidValueError, NotAllowedError
 from pytest_scrutiny.hil.journal import WriteRecord
 from pytest_scrutiny.hil.refusals import cause_of_refusal
 
@@ -26,15 +26,33 @@ class Batch:
     def __init__(self, device: "Device") -> None:
         self._device = device
         self._writes: list[tuple[str, Settable]] = []
+        self._has_ended = False
 
     def write(self, path: str, value: Settable) -> None:
         """Add a write; it is checked now and sent when the batch ends.
 
         :raises ValueError: if the value does not fit.
         :raises NameNotFoundError: if the server knows no such path.
+        :raises NotAllowedError: if the batch has ended: it would be sent never.
         """
+        if self._has_ended:
+            raise NotAllowedError(
+                f"{value!r} is not written to {path}: the batch has ended; expected its writes in its block. "
+                f"Write it there, or alone: dev[{path!r}].write({value!r})"
+            )
         check_value(self._device[path].info, value)
         self._writes.append((path, value))
+
+    def __setitem__(self, path: str, value: object) -> NoReturn:
+        """Refuse what looks like a write and is none.
+
+        :raises TypeError: always.
+        """
+        raise TypeError(f"a batch's values are not set like this; write: batch.write({path!r}, {value!r})")
+
+    def end(self) -> None:
+        """Take no more writes."""
+        self._has_ended = True
 
     def flush(self, timeout: float) -> None:
         """Send all writes as one request, and wait until each is in the device.
@@ -84,6 +102,10 @@ def take_snapshot(device: "Device", paths: tuple[str, ...], timeout: float) -> S
 
     :raises InvalidValueError: if one of them has no usable value, with the reason.
     """
+    if not paths:
+        raise ValueError(
+            "snapshot() has no paths, so there is nothing to read; expected some, like snapshot('/rpv/x1000')"
+        )
     deadline = Deadline(timeout)
     with contextlib.ExitStack() as stack:
         handles = [stack.enter_context(device[path].attention(timeout)) for path in paths]

@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Concatenate, Generic, NoReturn, ParamSpec, TypeVar
 
+from pytest_scrutiny.errors import NotAllowedError
+
 if TYPE_CHECKING:
     from pytest_scrutiny.hil.device import Device
     from pytest_scrutiny.hil.value import Value
@@ -40,6 +42,8 @@ class Block(Generic[T]):
         return f"<{self._name}>"
 
     def __enter__(self) -> T:
+        if self not in self._device.unentered:
+            raise NotAllowedError(f"{self._name} was entered already, and is for once; {self.advice}")
         self._device.unentered.remove(self)
         return self._manager.__enter__()
 

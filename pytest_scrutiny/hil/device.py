@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pytest_scrutiny.client.client import ScrutinyClient
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
@@ -104,7 +104,10 @@ class Device:
         :param timeout: seconds for all of them; None takes the client's ``write_timeout``.
         """
         batch = Batch(self)
-        yield batch
+        try:
+            yield batch
+        finally:
+            batch.end()
         batch.flush(self.raw.write_timeout if timeout is None else check_timeout(timeout))
 
     @block
@@ -113,6 +116,8 @@ class Device:
 
         :param values: ``{path: value}``, written in their order and put back in reverse.
         """
+        if not isinstance(values, Mapping):
+            raise TypeError(f"{values!r} is no mapping; write: override({{path: value}})")
         with contextlib.ExitStack() as stack:  # it puts back all, in reverse, also when one of them fails
             for path, value in values.items():
                 stack.callback(self[path].write, restorable(self[path].info, self[path].read()))
@@ -233,6 +238,20 @@ class Device:
         :raises TypeError: always.
         """
         raise TypeError(f"a value is not set like this; write: dev[{path!r}].write({value!r})")
+
+    def __contains__(self, path: object) -> NoReturn:
+        """Refuse what nobody can answer without asking the server.
+
+        :raises TypeError: always.
+        """
+        raise TypeError(f"a device does not know its paths by heart; write: {path!r} in dev.paths()")
+
+    def __iter__(self) -> NoReturn:
+        """Refuse what Python would try with numbers for paths.
+
+        :raises TypeError: always.
+        """
+        raise TypeError("a device does not know its paths by heart; write: dev.paths()")
 
     def __getitem__(self, path: str) -> Value:
         """Return the value of this path; whether the server knows it shows at the first use."""

@@ -164,6 +164,13 @@ class _Function:
         return getattr(self.function, "__name__", repr(self.function))
 
 
+def bounds_of(matcher: Matcher) -> tuple[float, ...]:
+    """Return the numbers that decide whether a value matches, as far as they are known."""
+    kind = type(matcher)
+    values = [getattr(matcher, field.name) for field in attrs.fields(kind)] if attrs.has(kind) else []
+    return tuple(value for value in values if isinstance(value, int | float))
+
+
 def as_matcher(expected: object, info: WatchableInfo) -> Matcher:
     """Return the matcher for whatever a test wrote.
 

@@ -2,9 +2,10 @@
 
 import struct
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_scrutiny.client.fit import as_bytes
+from pytest_scrutiny.client.memory import check_whole
 from pytest_scrutiny.errors import OperationFailure
 from pytest_scrutiny.hil.journal import WriteRecord
 
@@ -29,11 +30,21 @@ class DeviceMemory:
                 return self.read(start, stop - start)
         raise TypeError(f"memory[{place!r}] is no range; expected both ends, like memory[0x1000:0x1010]")
 
+    def __setitem__(self, place: object, data: object) -> NoReturn:
+        """Refuse what looks like a write and is none.
+
+        :raises TypeError: always.
+        """
+        address = place.start if isinstance(place, slice) else place
+        shown = f"{address:#x}" if isinstance(address, int) else repr(address)
+        raise TypeError(f"memory is not set like this; write: memory.write({shown}, {data!r})")
+
     def read(self, address: int, size: int, timeout: float | None = None) -> bytes:
         """Return ``size`` bytes; any size.
 
         :param timeout: seconds for all of it; None takes the client's for each piece.
         """
+        check_whole("address", address)
         return self._device.guarded(
             lambda: self._device.raw.read_memory(address, size, timeout), f"memory at {address:#x} was read"
         )
@@ -43,6 +54,7 @@ class DeviceMemory:
 
         :raises OperationFailure: if a region forbids it, or the device refuses.
         """
+        check_whole("address", address)
         data = as_bytes(data)
         place = f"memory {address:#x} to {address + len(data) - 1:#x}"
         original = self.read(address, len(data), timeout)
@@ -71,6 +83,10 @@ class DeviceMemory:
         :param layout: as for the module ``struct``; begin it with ``<`` or ``>``, the device's byte order.
         :raises ValueError: if the layout is none, or does not say the byte order.
         """
+        if not isinstance(layout, str):
+            raise TypeError(
+                f"layout {layout!r} is no string; expected one as for the module struct, like '<If'"
+            )
         if layout[:1] not in ("<", ">"):
             raise ValueError(
                 f"layout {layout!r} does not say the byte order; expected it to begin with '<' or '>'"

@@ -24,8 +24,13 @@ _VALUES = 8  # whose last values are told after a reset
 _WRITES = 5  # of the latest writes: what caused a value is seldom further back
 
 
-def tell_values(handle: WatchableHandle, samples: Sequence[Sample]) -> list[str]:
-    """Return the lines about the values that were seen, oldest first in ``samples``."""
+def tell_values(
+    handle: WatchableHandle, samples: Sequence[Sample], bounds: Sequence[float] = ()
+) -> list[str]:
+    """Return the lines about the values that were seen, oldest first in ``samples``.
+
+    :param bounds: of what was expected.
+    """
     if not samples:
         age = handle.age
         before = "none ever" if age is None else f"the latest {show_age(age)} before"
@@ -34,11 +39,12 @@ def tell_values(handle: WatchableHandle, samples: Sequence[Sample]) -> list[str]
     age = handle.age
     shown = "" if age is None else show_age(age)
     count = f"{len(samples)} updates seen"
-    lines = [f"last     {show_value(handle, latest)}   {shown}   {count}   {latest.status.name}"]
+    lines = [f"last     {show_value(handle, latest, bounds)}   {shown}   {count}   {latest.status.name}"]
     numbers = [float(sample.value) for sample in samples if sample.value is not None]
     finite = [number for number in numbers if math.isfinite(number)]
     if finite and min(finite) < max(finite):
-        lines.append(f"range    {min(finite):.6g} .. {max(finite):.6g}   {sparkline(finite)}")
+        low, high = show_number(min(finite), bounds, 6), show_number(max(finite), bounds, 6)
+        lines.append(f"range    {low} .. {high}   {sparkline(finite)}")
     return lines
 
 
@@ -72,7 +78,7 @@ def tell_device(info: ServerInfo, session_id: str | None) -> list[str]:
     return [f"device   {info.device.display_name}  firmware {info.device.device_id[:8]}…  {session}"]
 
 
-def show_value(handle: WatchableHandle, sample: Sample) -> str:
+def show_value(handle: WatchableHandle, sample: Sample, bounds: Sequence[float] = ()) -> str:
     """Return a value for people: a number with the precision that matters, an enum's member with its name."""
     if sample.value is None:
         return "none"
@@ -80,8 +86,15 @@ def show_value(handle: WatchableHandle, sample: Sample) -> str:
     name = (
         enum.get_first_value_name_match(int(sample.value)) if enum and math.isfinite(sample.value) else None
     )
-    shown = f"{sample.value:.7g}" if isinstance(sample.value, float) else f"{sample.value}"
+    shown = show_number(sample.value, bounds) if isinstance(sample.value, float) else f"{sample.value}"
     return f"{name} ({shown})" if name else shown
+
+
+def show_number(number: float, bounds: Sequence[float], digits: int = 7) -> str:
+    """Return a number with so many digits; with all of them if fewer would put it on a bound or across it."""
+    short = f"{number:.{digits}g}"
+    low, high = sorted((number, float(short)))
+    return repr(number) if any(low <= bound <= high and bound != number for bound in bounds) else short
 
 
 def show_age(seconds: float) -> str:

@@ -352,7 +352,20 @@ class Value:
     def __float__(self) -> NoReturn:
         self._refuse("is no number", "read()")
 
-    __int__ = __float__
+    __int__ = __index__ = __abs__ = __neg__ = __float__
+
+    def __round__(self, digits: int = 0) -> NoReturn:
+        self._refuse("is no number", "read()")
+
+    def __add__(self, other: object) -> NoReturn:
+        self._refuse("is no number", "read()")
+
+    __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
+
+    def __format__(self, spec: str) -> str:
+        if spec:
+            self._refuse(f"cannot be formatted as {spec!r}", "read()")
+        return repr(self)
 
     @property
     def value(self) -> NoReturn:

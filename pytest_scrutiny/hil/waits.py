@@ -16,7 +16,7 @@ from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.client.feed import TimedSample
 from pytest_scrutiny.client.handle import WatchableHandle
 from pytest_scrutiny.errors import TimeoutException, UnmetExpectation
-from pytest_scrutiny.hil.matchers import Matcher
+from pytest_scrutiny.hil.matchers import Changed, Matcher, bounds_of
 from pytest_scrutiny.hil.story import tell_device, tell_values, tell_writes
 
 if TYPE_CHECKING:
@@ -54,11 +54,11 @@ class Expectation:
             self._next = fresh[-1].number + 1
             return fresh
 
-    def story(self, sentence: str) -> str:
+    def story(self, sentence: str, matcher: Matcher) -> str:
         """Return the text of a failure: what was expected, and what was seen instead."""
         lines = [
             sentence,
-            *tell_values(self.handle, self.handle.samples(self.start)),
+            *tell_values(self.handle, self.handle.samples(self.start), bounds_of(matcher)),
             *tell_writes(self._device.writes, self._began),
             *tell_device(self._device.raw.get_server_status(), self.handle.session_id),
         ]
@@ -77,7 +77,7 @@ def wait_for(expectation: Expectation, matcher: Matcher, timeout: float, hold: f
             fresh = expectation.more(deadline)
         except TimeoutException:
             sentence = f"{expectation.path} {stretch.complaint(matcher, timeout, hold)}"
-            raise TimeoutException(expectation.story(sentence)) from None
+            raise TimeoutException(expectation.story(sentence, matcher)) from None
         for _, time_us, sample in fresh:
             if sample.value is None or not matcher.matches(sample.value):
                 stretch.end()
@@ -111,6 +111,8 @@ class Stretch:
         """Return what went wrong: the value never came, went again, or came too late to hold."""
         if self.longest is None:
             held = f" (hold {hold:.2f} s)" if hold else ""
+            if isinstance(matcher, Changed):
+                return f"did not change from {matcher.before!r} within {timeout:.2f} s"
             return f"did not reach {matcher!r} within {timeout:.2f} s{held}"
         what = f"did not hold {matcher!r} for {hold:.2f} s within {timeout:.2f} s"
         if self._since is None:
@@ -131,13 +133,13 @@ def stays(expectation: Expectation, matcher: Matcher, duration: float, patience:
             fresh = expectation.more(Deadline(patience))
         except TimeoutException:
             sentence = f"{expectation.path} could not be seen to stay {matcher!r}: no update came"
-            raise TimeoutException(expectation.story(f"{sentence} for {patience:.2f} s")) from None
+            raise TimeoutException(expectation.story(f"{sentence} for {patience:.2f} s", matcher)) from None
         for _, time_us, sample in fresh:
             first = time_us if first is None else first
             if sample.value is None or not matcher.matches(sample.value):
                 sentence = f"{expectation.path} did not stay {matcher!r} for {duration:.2f} s"
                 after = f": it left after {(time_us - first) / 1e6:.3f} s"
-                raise UnmetExpectation(expectation.story(sentence + after))
+                raise UnmetExpectation(expectation.story(sentence + after, matcher))
             if time_us - first >= duration * 1e6:
                 return
 
@@ -175,4 +177,4 @@ class Never:
             self._seen = number + 1
             if sample.value is not None and self._matcher.matches(sample.value):
                 sentence = f"{handle.info.path} was {sample.value!r}; expected never {self._matcher!r}"
-                raise UnmetExpectation(self._expectation.story(sentence))
+                raise UnmetExpectation(self._expectation.story(sentence, self._matcher))

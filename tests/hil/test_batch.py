@@ -1,11 +1,13 @@
 """Several values at once, on the fake."""
 
+import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from pytest_scrutiny.client.client import ScrutinyClient
-from pytest_scrutiny.errors import OperationFailure
+from pytest_scrutiny.errors import NotAllowedError, OperationFailure
 from pytest_scrutiny.fakeserver.server import FakeServer
 from pytest_scrutiny.hil.device import Device
 from pytest_scrutiny.hil.journal import Journal
@@ -124,3 +126,39 @@ def test_a_snapshot_is_of_one_moment(fake: FakeServer, device: Device) -> None:
     assert snapshot[SPEED] == 5
     assert len(snapshot) == 3
     assert 0 <= snapshot.span < 100 * MS
+
+
+def test_a_snapshot_of_nothing_is_refused_at_once(device: Device) -> None:
+    with pytest.raises(
+        ValueError, match=r"snapshot\(\) has no paths, so there is nothing to read; expected some"
+    ):
+        device.snapshot()
+
+
+@pytest.mark.parametrize("how", ["well", "badly"])
+def test_a_batch_that_has_ended_takes_no_more_writes(device: Device, how: str) -> None:
+    with contextlib.suppress(KeyError), device.batch() as batch:
+        if how == "badly":
+            raise KeyError(how)
+
+    with pytest.raises(
+        NotAllowedError,
+        match=r"^2 is not written to /motor/speed: the batch has ended; expected its writes in its block\. ",
+    ):
+        batch.write("/motor/speed", 2)
+
+
+def test_a_batch_is_not_set_like_a_dict(device: Device) -> None:
+    with device.batch() as batch, pytest.raises(TypeError, match=r"write: batch\.write\('/motor/speed', 2\)"):
+        batch["/motor/speed"] = 2
+
+
+def test_an_override_is_a_mapping(device: Device) -> None:
+    pairs: Any = [("/motor/speed", 1)]
+    with (
+        pytest.raises(
+            TypeError, match=r"^\[\('/motor/speed', 1\)\] is no mapping; write: override\({path: value}\)$"
+        ),
+        device.override(pairs),
+    ):
+        pass

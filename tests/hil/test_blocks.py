@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pytest_scrutiny.client.client import ScrutinyClient
+from pytest_scrutiny.errors import NotAllowedError
 from pytest_scrutiny.fakeserver.server import FakeServer
 from pytest_scrutiny.hil.device import Device
 from pytest_scrutiny.hil.journal import Journal
@@ -33,6 +34,14 @@ def set_other(device: Device) -> None:
     device[SPEED].speed = 250  # type: ignore[attr-defined]  # that is the point
 
 
+def set_memory(device: Device) -> None:
+    device.memory[0x1200:0x1202] = b"ab"
+
+
+def set_byte(device: Device) -> None:
+    device.memory[0x1200] = 7
+
+
 WAY = "it is the way to a device's value; write dev['/motor/speed']"
 
 
@@ -50,6 +59,34 @@ WAY = "it is the way to a device's value; write dev['/motor/speed']"
         (lambda dev: dev[SPEED] < 5, TypeError, f"{SPEED} cannot be compared with 5: {WAY}.read()"),
         (lambda dev: float(dev[SPEED]), TypeError, f"{SPEED} is no number: {WAY}.read()"),
         (lambda dev: int(dev[SPEED]), TypeError, f"{SPEED} is no number: {WAY}.read()"),
+        (lambda dev: round(dev[SPEED], 2), TypeError, f"{SPEED} is no number: {WAY}.read()"),
+        (lambda dev: abs(dev[SPEED]), TypeError, f"{SPEED} is no number: {WAY}.read()"),
+        (lambda dev: dev[SPEED] - 5, TypeError, f"{SPEED} is no number: {WAY}.read()"),
+        (lambda dev: 5 / dev[SPEED], TypeError, f"{SPEED} is no number: {WAY}.read()"),
+        (lambda dev: f"{dev[SPEED]:.2f}", TypeError, f"{SPEED} cannot be formatted as '.2f': {WAY}.read()"),
+        (
+            lambda dev: SPEED in dev,
+            TypeError,
+            f"a device does not know its paths by heart; write: '{SPEED}' in dev.paths()",
+        ),
+        (list, TypeError, "a device does not know its paths by heart; write: dev.paths()"),
+        (set_memory, TypeError, r"memory is not set like this; write: memory.write(0x1200, b'ab')"),
+        (set_byte, TypeError, r"memory is not set like this; write: memory.write(0x1200, 7)"),
+        (
+            lambda dev: dev.memory.write("0x1000", b"a"),
+            TypeError,
+            "address '0x1000' is no whole number; expected one, for example 0x20000000",
+        ),
+        (
+            lambda dev: dev.memory.read("0x1000", 1),
+            TypeError,
+            "address '0x1000' is no whole number; expected one, for example 0x20000000",
+        ),
+        (
+            lambda dev: dev.memory.read_struct(0x1000, None),
+            TypeError,
+            "layout None is no string; expected one as for the module struct, like '<If'",
+        ),
         (lambda dev: dev[SPEED].value, AttributeError, f"{SPEED} has no attribute 'value': {WAY}.read()"),
         (set_value, AttributeError, f"{SPEED} has no attribute 'value': {WAY}.write(250)"),
         (set_item, TypeError, "a value is not set like this; write: dev['/motor/speed'].write(250)"),
@@ -129,3 +166,22 @@ def test_a_device_whose_server_is_lost_shows_as_such() -> None:
         client.wait_device_ready(5 * SECOND)
         device = Device(client)
     assert repr(device) == "<Device, server lost>"
+
+
+def test_a_value_shows_itself_without_a_format(device: Device) -> None:
+    assert f"{device[SPEED]}" == repr(device[SPEED])
+
+
+def test_a_block_is_for_once(device: Device) -> None:
+    block = device[SPEED].never(999)
+    with block:
+        pass
+
+    with (
+        pytest.raises(
+            NotAllowedError,
+            match=r"^/motor/speed: never\(999\) was entered already, and is for once; write: with nev",
+        ),
+        block,
+    ):
+        pass

@@ -11,8 +11,8 @@ from pytest_scrutiny.errors import BadEnumError, DeviceLostError, TimeoutExcepti
 from pytest_scrutiny.fakeserver.server import FakeServer
 from pytest_scrutiny.hil.device import Device
 from pytest_scrutiny.hil.journal import Journal
-from pytest_scrutiny.hil.matchers import above, below, between
-from pytest_scrutiny.hil.story import sparkline
+from pytest_scrutiny.hil.matchers import Matcher, above, below, between, bounds_of
+from pytest_scrutiny.hil.story import show_number, sparkline
 from pytest_scrutiny.hil.waits import Stretch
 from tests.clock import MS, SECOND
 
@@ -290,7 +290,7 @@ def test_a_change_is_expected(fake: FakeServer, device: Device) -> None:
     with device[SPEED].expect_change(timeout=5 * SECOND):
         fake.set(SPEED, 1)
     with (
-        pytest.raises(TimeoutException, match=r"/motor/speed did not reach anything but 1 within"),
+        pytest.raises(TimeoutException, match=r"/motor/speed did not change from 1 within"),
         device[SPEED].expect_change(timeout=50 * MS),
     ):
         pass
@@ -350,3 +350,41 @@ def test_what_the_client_watches_keeps_its_rate(device: Device) -> None:
     device[VOLTAGE].wait(0, timeout=5 * SECOND, hold=100 * MS)
 
     assert handle.update_counter - before >= 5
+
+
+@pytest.mark.parametrize(
+    ("number", "bounds", "shown"),
+    [
+        (3.2714999999, (4.75, 5.25), "3.2715"),
+        (4.7499999999, (4.75, 5.25), "4.7499999999"),  # "4.75" would be between them
+        (4.7499999999, (4.74999999995,), "4.7499999999"),  # "4.75" would be above it
+        (5.2500000001, (4.75, 5.25), "5.2500000001"),
+        (4.75, (4.75, 5.25), "4.75"),
+        (4.7499999999, (), "4.75"),
+        (0.1, (float("inf"),), "0.1"),
+        (float("nan"), (4.75,), "nan"),
+    ],
+)
+def test_a_short_number_never_crosses_a_bound(number: float, bounds: tuple[float, ...], shown: str) -> None:
+    assert show_number(number, bounds) == shown
+
+
+def test_the_story_of_a_near_miss_does_not_contradict_itself(fake: FakeServer, device: Device) -> None:
+    fake.set("/psu/setpoint", 4.7499995)
+    with pytest.raises(TimeoutException) as caught:
+        device["/psu/setpoint"].wait(between(4.75, 5.25), timeout=0.2)
+
+    assert "last     4.749999523162842   " in str(caught.value)
+
+
+@pytest.mark.parametrize("matcher", [above(4.75), below(4.75), between(4.75, 5.25)])
+def test_the_bounds_of_a_matcher_are_known(matcher: Matcher) -> None:
+    assert 4.75 in bounds_of(matcher)
+
+
+def test_a_matcher_of_somebody_else_has_no_bounds() -> None:
+    class Even:
+        def matches(self, value: bool | float) -> bool:
+            return value % 2 == 0
+
+    assert bounds_of(Even()) == ()
