@@ -9,6 +9,7 @@ PYTEST_DONT_REWRITE
 """
 
 import difflib
+import math
 from collections.abc import Mapping
 
 import attrs
@@ -125,9 +126,10 @@ class SimulatedDevice:
         return row.to_user(value) if isinstance(row, Alias) else value
 
     def set(self, path: str, value: float | str) -> None:
-        """Change a value in the device, as the world around it would.
+        """Change a value in the device, as the world around it would; a float may become NaN or infinite.
 
         :param value: or the name of an enum's member.
+        :raises ValueError: if it is not finite, and the value no float.
         :raises BadEnumError: if there is no such member.
         :raises InvalidValueError: if it is behind a null pointer.
         """
@@ -205,10 +207,11 @@ class SimulatedDevice:
         return field != 0 if variable.datatype.is_bool() else field
 
     def _store(self, target: Variable | RPV, value: bool | float) -> None:
+        if math.isfinite(value) or not target.datatype.is_float():
+            value = fit_value(target.datatype, value, getattr(target, "bitsize", None))
         if isinstance(target, RPV):
-            self.store_rpv(target, fit_value(target.datatype, value))
+            self.store_rpv(target, value)
             return
-        value = fit_value(target.datatype, value, target.bitsize)
         self.store(target, self._address(target), value)
 
     def rpv(self, rpvid: int) -> bool | float:

@@ -192,7 +192,7 @@ class FakeServer:
     def set(self, path: str, value: float | str) -> None:
         """Change a value in the device, as the world around it would, whatever its features are.
 
-        :param value: or the name of an enum's member.
+        :param value: or the name of an enum's member; for a float NaN and infinity too.
         :raises NameNotFoundError: if the path names nothing.
         """
         self._do(lambda api, now: self.device.set(path, value))

@@ -23,7 +23,7 @@ from pytest_scrutiny.hil.memory import DeviceMemory
 from pytest_scrutiny.hil.names import list_paths
 from pytest_scrutiny.hil.resets import QUICK, Reset, await_reset, explain, short
 from pytest_scrutiny.hil.sessions import Sessions
-from pytest_scrutiny.hil.value import Value, restorable
+from pytest_scrutiny.hil.value import Value
 from pytest_scrutiny.hil.waits import Never
 from pytest_scrutiny.model.status import DeviceInfo, ServerInfo, ServerState, SupportedFeatureMap
 
@@ -120,7 +120,7 @@ class Device:
             raise TypeError(f"{values!r} is no mapping; write: override({{path: value}})")
         with contextlib.ExitStack() as stack:  # it puts back all, in reverse, also when one of them fails
             for path, value in values.items():
-                stack.callback(self[path].write, restorable(self[path].info, self[path].read()))
+                stack.callback(self[path].undo())
                 self[path].write(value)
             yield
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pytest_scrutiny.client.fit import as_bytes
 from pytest_scrutiny.client.memory import check_whole
 from pytest_scrutiny.errors import OperationFailure
-from pytest_scrutiny.hil.journal import WriteRecord
+from pytest_scrutiny.hil.journal import PutBack, WriteRecord
 
 if TYPE_CHECKING:
     from pytest_scrutiny.hil.device import Device
@@ -57,8 +57,21 @@ class DeviceMemory:
         check_whole("address", address)
         data = as_bytes(data)
         place = f"memory {address:#x} to {address + len(data) - 1:#x}"
-        original = self.read(address, len(data), timeout)
-        journal, session_id = self._device.journal, self._device.session_id
+        original, put_back = self.way_back(address, len(data), timeout)
+        if self._device.journal is not None:
+            self._device.journal.record(place, original.hex(" "), put_back)
+        self._device.guarded(
+            lambda: self._device.raw.write_memory(address, data, timeout),
+            f"memory at {address:#x} was written",
+        )
+        self._device.writes.append(WriteRecord(monotonic(), place, original.hex(" "), data.hex(" ")))
+
+    def way_back(self, address: int, size: int, timeout: float | None = None) -> tuple[bytes, PutBack]:
+        """Return the present bytes, and what puts them back; after a reset it does nothing.
+
+        :raises OperationFailure: if a region forbids to read them, or the device refuses.
+        """
+        original, session_id = self.read(address, size, timeout), self._device.session_id
 
         def put_back(limit: float | None) -> None:
             if self._device.session_id != session_id:
@@ -69,13 +82,7 @@ class DeviceMemory:
                 if self._device.raw.read_memory(address, len(original), limit) != original:
                     raise
 
-        if journal is not None:
-            journal.record(place, original.hex(" "), put_back)
-        self._device.guarded(
-            lambda: self._device.raw.write_memory(address, data, timeout),
-            f"memory at {address:#x} was written",
-        )
-        self._device.writes.append(WriteRecord(monotonic(), place, original.hex(" "), data.hex(" ")))
+        return original, put_back
 
     def read_struct(self, address: int, layout: str, timeout: float | None = None) -> tuple[Any, ...]:
         """Return the values of a structure.

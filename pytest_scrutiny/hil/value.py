@@ -1,6 +1,7 @@
 """One value of the device, by its path: read it, write it, see what it was."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -23,11 +24,11 @@ from pytest_scrutiny.hil.blocks import Block, block
 from pytest_scrutiny.hil.journal import WriteRecord
 from pytest_scrutiny.hil.matchers import Changed, as_matcher
 from pytest_scrutiny.hil.names import is_about_name, not_found
+from pytest_scrutiny.hil.originals import restorable, way_through_memory
 from pytest_scrutiny.hil.refusals import raise_cause
 from pytest_scrutiny.hil.resets import QUICK, explain
 from pytest_scrutiny.hil.waits import Expectation, Never, stays, wait_for
-from pytest_scrutiny.model.values import EmbeddedDataType
-from pytest_scrutiny.model.watch import Sample, VariableDetails, WatchableInfo
+from pytest_scrutiny.model.watch import Sample, WatchableInfo
 
 if TYPE_CHECKING:
     from pytest_scrutiny.hil.device import Device
@@ -202,9 +203,24 @@ class Value:
         update = Update(handle.info, value, check_value(handle.info, value))
         journal = self._device.journal
         if journal is not None and self.path not in journal:
-            original = restorable(handle.info, self.read(timeout))
-            journal.record(self.path, original, lambda timeout: self._put_back(original, timeout))
+            original = self.read(timeout)
+            put_back = way_through_memory(self._device, handle.info, original)
+            if put_back is None:
+                original = restorable(handle.info, original)
+                put_back = functools.partial(self._put_back, original)
+            journal.record(self.path, original, put_back)
         return handle, update
+
+    def undo(self) -> Callable[[], None]:
+        """Return what puts back the present value, now and not after the test.
+
+        :raises ValueError: if that cannot be done.
+        """
+        found = self.read()
+        put_back = way_through_memory(self._device, self.info, found)
+        if put_back is not None:
+            return functools.partial(put_back, None)
+        return functools.partial(self.write, restorable(self.info, found))
 
     def _put_back(self, original: bool | float, timeout: float | None) -> None:
         # With a timeout there is no time to watch again; a dead handle refuses at once, with the reason.
@@ -379,23 +395,3 @@ class Value:
     def _refuse(self, what: str, instead: str, error: type[Exception] = TypeError) -> NoReturn:
         hint = f"write dev[{self.path!r}].{instead}"
         raise error(f"{self.path} {what}: it is the way to a device's value; {hint}")
-
-
-def restorable(info: WatchableInfo, original: bool | float) -> bool | float:
-    """Return what has to be written to have a value back.
-
-    :raises ValueError: if there is nothing that could be written: then the value is not changed either.
-    """
-    details = info.details
-    if isinstance(details, VariableDetails) and details.bitsize is not None:
-        # A server reads a signed bit field without its sign (0.16.0, observed).
-        is_signed = isinstance(info.datatype, EmbeddedDataType) and info.datatype.is_signed()
-        if is_signed and original >= 1 << details.bitsize - 1:
-            original = original - (1 << details.bitsize)
-    try:
-        return check_value(info, original)
-    except ValueError as exc:
-        raise ValueError(
-            f"{info.path} is {original!r}, which could not be put back after the test ({exc}); "
-            "bring it into range first, or write it through the device's raw client"
-        ) from exc

@@ -20,7 +20,7 @@ from pytest_scrutiny.fakeserver.profiles import make_device
 from pytest_scrutiny.fakeserver.server import FakeServer
 from pytest_scrutiny.hil.device import Device
 from pytest_scrutiny.hil.journal import Journal
-from pytest_scrutiny.hil.value import restorable
+from pytest_scrutiny.hil.originals import restorable
 from pytest_scrutiny.model.values import EmbeddedDataType, WatchableType
 from pytest_scrutiny.model.watch import VariableDetails, WatchableInfo
 from pytest_scrutiny.protocol.write import decode_write_completion

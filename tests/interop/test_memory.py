@@ -1,5 +1,7 @@
 """Memory, its regions, and user commands: the same on every server."""
 
+import math
+
 import pytest
 
 from pytest_scrutiny.client.client import ScrutinyClient
@@ -9,11 +11,13 @@ from pytest_scrutiny.hil.device import Device
 from pytest_scrutiny.hil.journal import Journal
 from pytest_scrutiny.protocol.dialect import dialect_of
 from tests.interop.benches import HOST, Bench
-from tests.interop.conftest import wait_usable
+from tests.interop.conftest import TIMEOUT, wait_usable
 from tests.interop.profiles import FORBIDDEN, FREE_ADDRESS, READONLY
 
 SIZE = 600
 """Bytes: more than any device's buffers, in which servers up to 0.11 lost their device."""
+NAN = b"\x01\x00\xc0\x7f"
+"""Not the usual one, so that it is known again."""
 PATTERN = bytes(place * 7 & 0xFF for place in range(SIZE))
 
 
@@ -39,6 +43,25 @@ def test_memory_and_values_are_the_same_bytes(device: Device) -> None:
     device[setpoint.path].write(7.25)
 
     assert device.memory.read_struct(setpoint.address, "<f") == (7.25,)
+
+
+def test_nan_is_put_back_by_its_bytes(client: ScrutinyClient, bench: Bench) -> None:
+    outer, inner = Device(client, Journal()), Device(client, Journal())
+    address = next(row.address for row in PLAIN.variables if row.path == "/psu/setpoint")
+    outer.memory.write(address, NAN)
+    inner["/psu/setpoint"].wait(math.isnan, timeout=TIMEOUT)
+    if dialect_of(bench.release).watch_has_details:  # from 0.10.0 on
+        inner["/alias/psu/setpoint"].write(3.0)
+        inner["/psu/setpoint"].wait(3.0, timeout=TIMEOUT)
+    else:
+        with pytest.raises(ValueError, match="is nan, which could not be put back after the test"):
+            inner["/psu/setpoint"].write(3.0)
+
+    assert inner.journal is not None
+    assert outer.journal is not None
+    assert inner.journal.restore() == []
+    assert outer.memory.read(address, 4) == NAN
+    assert outer.journal.restore() == []
 
 
 def test_the_regions_are_told(device: Device) -> None:
