@@ -19,6 +19,7 @@ from typing import NamedTuple, Protocol
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
 from pytest_scrutiny.client.request import Message, Request
 from pytest_scrutiny.client.session import Session
+from pytest_scrutiny.client.sfd import Loads
 from pytest_scrutiny.errors import InvalidValueError, TimeoutException
 from pytest_scrutiny.model.sfd import SFDInfo
 from pytest_scrutiny.model.status import DeviceCommState, DeviceInfo, ServerInfo, StatusReport
@@ -64,6 +65,9 @@ class StatusBoard:
     :ivar latest: the last one published; None before the first.
     :ivar published: how many were published.
     :ivar sessions: the device sessions that were reported, oldest first; some too short to be published.
+    :ivar loads: which of those a long load of the SFD cost.
+    :ivar refusal: the last error the server answered anything with; ``""`` if there was none.
+    :ivar is_greeted: whether the server said its ``welcome``.
     :ivar on_report: called with every report on the reader thread, with the lock held.
     """
 
@@ -73,6 +77,9 @@ class StatusBoard:
         self.published = 0
         self.reports = 0
         self.sessions: deque[DeviceSession] = deque(maxlen=_SESSIONS)
+        self.loads = Loads()
+        self.refusal = ""
+        self.is_greeted = False
         self._gone: float | None = None  # since when there is no session
         self.on_report: Callable[[StatusReport], None] = lambda _: None
         self._history: deque[tuple[int, int, ServerInfo]] = deque(maxlen=_HISTORY)
@@ -82,6 +89,8 @@ class StatusBoard:
         self._sfd: SFDInfo | None = None
         self._asked: set[str] = set()
         session.handlers[STATUS] = self._digest
+        session.handlers["error"] = self._note_refusal
+        session.handlers["welcome"] = self._note_greeting
         for request_id, command in session.asked.items():
             if command in self._digests:
                 self._asked.add(command)
@@ -120,6 +129,7 @@ class StatusBoard:
             self._asked.clear()
         self.reports += 1
         self._note_session(report.session_id)
+        self.loads.note(report, monotonic())
         self._report = report
         self._is_published = False
         self.on_report(report)
@@ -133,6 +143,12 @@ class StatusBoard:
             now = monotonic()
             self.sessions.append(DeviceSession(session_id, now, now if self._gone is None else self._gone))
         self._gone = None
+
+    def _note_refusal(self, message: Message) -> None:
+        self.refusal = f"{message.get('request_cmd')} with the error {message.get('msg')!r}"
+
+    def _note_greeting(self, _message: Message) -> None:
+        self.is_greeted = True
 
     @property
     def session_ids(self) -> list[str]:

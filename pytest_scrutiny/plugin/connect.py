@@ -11,7 +11,6 @@ Rule 2: a server that nobody named may be missing (the setting ``missing``); one
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import pytest
 
@@ -20,17 +19,7 @@ from pytest_scrutiny.errors import ConnectionError, ConnectTimeout, ScrutinyErro
 from pytest_scrutiny.model.status import ServerState
 from pytest_scrutiny.plugin.options import FEATURES, Settings, Transport
 from pytest_scrutiny.plugin.report import fail, skip
-
-
-class Vain(NamedTuple):
-    """A test that waited for its device in vain, for all of its time.
-
-    :ivar known: the device's sessions before that wait, so that later ones go on counting new ones.
-    """
-
-    test: str
-    timeout: float
-    known: frozenset[str | None]
+from pytest_scrutiny.plugin.unrest import Vain
 
 
 class Past:

@@ -14,7 +14,7 @@ Rule 4: a device that one test waited for in vain costs later ones SHORT seconds
 import contextlib
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import pytest
 
@@ -22,7 +22,7 @@ from pytest_scrutiny.client.client import ScrutinyClient
 from pytest_scrutiny.errors import ConnectionError, InvalidValueError, ScrutinyError, TimeoutException
 from pytest_scrutiny.hil.resets import short
 from pytest_scrutiny.model.status import ServerInfo
-from pytest_scrutiny.plugin.connect import Past, Vain, is_lost, past_of, reconnect
+from pytest_scrutiny.plugin.connect import Past, is_lost, past_of, reconnect
 from pytest_scrutiny.plugin.markers import READY, Wishes, read_wishes
 from pytest_scrutiny.plugin.options import Settings
 from pytest_scrutiny.plugin.progress import PATIENCE, Progress
@@ -32,9 +32,12 @@ from pytest_scrutiny.plugin.stages import (
     DEVICE_STAGES,
     SFD_STAGE,
     STATUS_STAGE,
+    Finding,
     Stage,
     count_reached,
+    find,
 )
+from pytest_scrutiny.plugin.unrest import ADVICE, Unrest
 
 SHORT = 2.0
 """Seconds to wait for a device that an earlier test waited for in vain; a boot takes less as a rule."""
@@ -44,9 +47,6 @@ SUSPICIOUS = 0.5
 
 SETTLING = 0.2
 """Seconds for a session to prove that it lasts."""
-
-FLAPPING = 2
-"""New sessions within one gate that are a diagnosis: one is a reset, and a reset may be meant."""
 
 SILENCE = 0.5
 """Seconds without a status that are worth a word: they come every 0.05 s while a gate waits."""
@@ -74,6 +74,13 @@ class GateError(ScrutinyError):
     def __init__(self, message: str, category: str) -> None:
         super().__init__(message)
         self.category = category
+
+
+class FlappingError(GateError):
+    """The device's sessions come and go."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "config")
 
 
 def pass_gate(request: pytest.FixtureRequest) -> ServerInfo:
@@ -141,23 +148,6 @@ def _skip_if_lacking(config: pytest.Config, settings: Settings, info: ServerInfo
     skip(config, f"device {name} lacks {wanted}", f"{wanted} ({name})")
 
 
-class Finding(NamedTuple):
-    """How far a wait came.
-
-    :ivar advice: one thing to try.
-    :ivar category: who has to look into it.
-    """
-
-    reached: str
-    missed: str
-    seen: str
-    advice: str
-    category: str
-
-    def __str__(self) -> str:
-        return f"reached {self.reached}; expected {self.missed}, but {self.seen}"
-
-
 class Gate:
     """One test's wait for the device.
 
@@ -183,8 +173,7 @@ class Gate:
         self._end = self._start + self._timeout
         self._seen: ServerInfo | None = None
         self._seen_at = self._start
-        self._known: frozenset[str | None] = frozenset()  # the device's sessions before this wait
-        self._has_looked = False
+        self._unrest = Unrest(client.board, past.vain)
 
     def wait(self) -> ServerInfo:
         """Return the first fresh status in which all stages are reached.
@@ -193,16 +182,18 @@ class Gate:
         :raises GateError: if waiting longer is of no use.
         :raises ConnectionError: as soon as the connection is gone; the wait may then begin anew.
         """
-        # A server that loses its device every few seconds may do so once in each of several waits.
-        vain = self._past.vain
-        self._known = frozenset(self._client.board.session_ids) if vain is None else vain.known
-        self._has_looked = False
+        self._unrest = Unrest(self._client.board, self._past.vain)  # a new connection has a new board
         try:
             info = self._wait_answering()
         except TimeoutException:
             if self._is_whole:
-                self._past.vain = Vain(self._test, self._timeout, self._known)
+                self._past.vain = self._unrest.as_vain(self._test, self._timeout)
             raise
+        except FlappingError:
+            if self._past.vain is None:
+                self._past.vain = self._unrest.as_vain(self._test, round(self._clock() - self._start, 1))
+            raise
+        self._past.vain = None
         if self._progress.has_told:
             self._progress.tell(f"device ready after {self._clock() - self._start:.1f} s")
         return info
@@ -211,7 +202,6 @@ class Gate:
         while True:
             self._seen = None
             info = self._wait_status(DEVICE_STAGES)
-            self._past.vain = None
             info = self._wait_described(info)
             if self._is_lasting(info) and (not self._wishes.probe or self._is_answering()):
                 return info
@@ -283,9 +273,7 @@ class Gate:
     def _look(self, stages: Sequence[Stage], info: ServerInfo) -> bool:
         """Return whether this status is the one; if not, say what is being waited for."""
         self._seen, self._seen_at = info, self._clock()
-        if not self._has_looked and self._past.vain is None:  # it may have begun long before, unnoticed
-            self._known |= {info.device_session_id}
-        self._has_looked = True
+        self._unrest.look(info)
         if count_reached(stages, info) == len(stages):
             return True
         self._check_sessions()
@@ -294,21 +282,12 @@ class Gate:
         return False
 
     def _check_sessions(self) -> None:
-        new = self._new_sessions()
-        if len(new) >= FLAPPING:
-            raise GateError(
+        if self._unrest.is_diagnosis:
+            raise FlappingError(
                 f"device not ready after {self._clock() - self._start:.1f} s of {self._timeout:g} s "
                 f"({self._source}): reached device ready again and again; expected its session to last, but "
-                f"new ones began: {', '.join(new)}. Raise device.response_timeout in the server's "
-                "configuration: if to load its SFD takes longer, a server loses the device each time.",
-                "config",
+                f"{self._unrest.story}. {ADVICE}"
             )
-
-    def _new_sessions(self) -> list[str]:
-        """Return the sessions that began after another one; the very first one of all is none of them."""
-        sessions = [*self._client.board.session_ids]
-        known = self._known - {None} or {*sessions[:1]}
-        return [short(session) for session in sessions if session not in known]
 
     def _is_answering(self) -> bool:
         """Return whether the device itself answered; False if its session ended instead."""
@@ -339,13 +318,11 @@ class Gate:
             return Finding(
                 "transport recognised", missed.name, "the server sent none", missed.advice, missed.category
             )
-        count = count_reached(stages, self._seen)
-        reached, missed = stages[count - 1], stages[count]
+        finding = find(stages, self._seen)
         if self._clock() - self._seen_at >= SILENCE:
-            return Finding(
-                reached.name, missed.name, "the server says nothing any more", STATUS_STAGE.advice, "server"
-            )
-        return Finding(reached.name, missed.name, missed.seen(self._seen), missed.advice, missed.category)
+            seen = "the server says nothing any more"
+            return finding._replace(seen=seen, advice=STATUS_STAGE.advice, category="server")
+        return finding
 
     def _tell(self, stages: Sequence[Stage]) -> None:
         self._progress.tell(
@@ -353,9 +330,15 @@ class Gate:
         )
 
     def _too_late(self, finding: Finding) -> TimeoutException:
-        new = "".join(f"; a new session began meanwhile: {session}" for session in self._new_sessions())
+        unrest = self._unrest
+        if unrest.is_likely:
+            seen = f"{finding.seen}; and expected its session to last, but {unrest.story}"
+            finding = finding._replace(seen=seen, advice=ADVICE, category="config")
+        elif unrest.new:
+            seen = f"{finding.seen}; a new session began meanwhile: {short(unrest.new[0])}"
+            finding = finding._replace(seen=seen)
         error = TimeoutException(
-            f"device not ready within {self._timeout:g} s ({self._source}): {finding}{new}. {finding.advice}"
+            f"device not ready within {self._timeout:g} s ({self._source}): {finding}. {finding.advice}"
         )
         error.category = finding.category
         return error
@@ -366,6 +349,6 @@ def _time_of(settings: Settings, wishes: Wishes, past: Past) -> tuple[float, str
     if wishes.ready_timeout is not None:
         return wishes.ready_timeout, f"marker {READY}"
     if past.vain is not None and settings.ready_timeout > SHORT:
-        test, timeout, _ = past.vain
+        test, timeout, *_ = past.vain
         return SHORT, f"instead of {settings.ready_timeout:g} s, for {test} waited {timeout:g} s in vain"
     return settings.ready_timeout, settings.sources["ready_timeout"]

@@ -33,6 +33,23 @@ class Stage(NamedTuple):
     category: str
 
 
+class Finding(NamedTuple):
+    """How far a wait came.
+
+    :ivar advice: one thing to try.
+    :ivar category: who has to look into it.
+    """
+
+    reached: str
+    missed: str
+    seen: str
+    advice: str
+    category: str
+
+    def __str__(self) -> str:
+        return f"reached {self.reached}; expected {self.missed}, but {self.seen}"
+
+
 STATUS_STAGE = Stage(
     "status received",
     lambda _: True,
@@ -40,22 +57,24 @@ STATUS_STAGE = Stage(
     "Look into its log; if it is loading a large SFD, give it more time.",
     "server",
 )
+_CONFIGURED = Stage(
+    "link configured",
+    lambda info: info.device_link.type is not DeviceLinkType.NONE,
+    lambda _: "the server has no link to a device",
+    "Choose the device's link in the server's configuration or GUI.",
+    "config",
+)
+_OPERATIONAL = Stage(
+    "link operational",
+    lambda info: info.device_link.operational is not False,  # None: servers 0.1 to 0.3 do not say
+    lambda info: f"the server cannot open its link ({describe_link(info.device_link)})",
+    "Check that the port or host exists and that nobody else has opened it.",
+    "bench",
+)
 DEVICE_STAGES = (
     STATUS_STAGE,
-    Stage(
-        "link configured",
-        lambda info: info.device_link.type is not DeviceLinkType.NONE,
-        lambda _: "the server has no link to a device",
-        "Choose the device's link in the server's configuration or GUI.",
-        "config",
-    ),
-    Stage(
-        "link operational",
-        lambda info: info.device_link.operational is not False,  # None: servers 0.1 to 0.3 do not say
-        lambda info: f"the server cannot open its link ({describe_link(info.device_link)})",
-        "Check that the port or host exists and that nobody else has opened it.",
-        "bench",
-    ),
+    _CONFIGURED,
+    _OPERATIONAL,
     Stage(
         "handshake",
         lambda info: info.device_comm_state in (DeviceCommState.Connecting, DeviceCommState.ConnectedReady),
@@ -78,12 +97,24 @@ SFD_STAGE = Stage(
     f"Look into the server's log, or mark the test {READY}(sfd=False).",
     "config",
 )
+_UNSAID = ", and that the server could open its link (releases up to 0.3 do not say)."
 ALL_STAGES = (*DEVICE_STAGES, SFD_STAGE)
 
 
 def count_reached(stages: Sequence[Stage], info: ServerInfo) -> int:
     """Return how many of the stages were reached without a gap."""
     return next((count for count, stage in enumerate(stages) if not stage.is_reached(info)), len(stages))
+
+
+def find(stages: Sequence[Stage], info: ServerInfo) -> Finding:
+    """Return how far a status shows the device to be; not all of the stages are reached."""
+    count = count_reached(stages, info)
+    reached, missed = stages[count - 1], stages[count]
+    name, advice = reached.name, missed.advice
+    if reached is _OPERATIONAL and info.device_link.operational is None:
+        name = _CONFIGURED.name
+        advice = advice.removesuffix(".") + _UNSAID
+    return Finding(name, missed.name, missed.seen(info), advice, missed.category)
 
 
 def describe_link(link: DeviceLinkInfo) -> str:

@@ -115,19 +115,21 @@ def test_connecting_to_a_server_that_loads_a_description_may_take_too_long(relea
         raised_in_time(ConnectTimeout, lambda: client.connect(server.host, server.port))
 
 
-def test_a_device_that_is_lost_while_its_description_loads_never_has_one(release: str) -> None:
-    """A response timeout that is too short: a new session again and again."""
-    timing = Timing(sfd=60.0, session=30 * MS)
-    with FakeServer(release, timing=timing, ready_delay=None) as server:
-        sessions: set[str] = set()
-        client = ScrutinyClient(rx_message_callbacks=[
-            lambda _client, message: sessions.add(message.get("device_session_id") or "")
-        ])  # fmt: skip
-        with client.connect(server.host, server.port):
-            server.plug()
-            client.wait_server_status(lambda _: len(sessions - {""}) >= 3, 5 * SECOND, "too few sessions")
+def test_a_device_that_is_lost_over_the_load_of_its_description_is_known(release: str) -> None:
+    """A response timeout that is too short: a new session again and again, each loaded for a moment."""
+    timing = Timing(sfd=0.6, session=30 * MS)
+    with FakeServer(release, timing=timing, ready_delay=None) as server, connected(server) as client:
+        server.plug()
+        client.wait_server_status(lambda _: len(client.board.loads.lost) == 2, 5 * SECOND, "too few sessions")
 
-            assert client.get_server_status().sfd is None
+        assert [*client.board.loads.lost] == client.board.session_ids[:2]
+
+
+def test_a_device_that_is_lost_a_moment_after_a_short_load_is_no_such_case(release: str) -> None:
+    with FakeServer(release, timing=Timing(session=30 * MS)) as server, connected(server) as client:
+        client.wait_server_status(lambda _: len(client.board.session_ids) >= 4, 5 * SECOND, "too few")
+
+        assert [*client.board.loads.lost] == []
 
 
 # Reset, and the server itself

@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from pytest_scrutiny.client.client import ScrutinyClient
+from pytest_scrutiny.client.sfd import Loads
 from pytest_scrutiny.errors import InvalidValueError, TimeoutException
 from pytest_scrutiny.fakeserver.link import Timing
 from pytest_scrutiny.fakeserver.server import FakeServer
@@ -15,11 +16,12 @@ from pytest_scrutiny.model.link import DeviceLinkInfo, DeviceLinkType, SerialLin
 from pytest_scrutiny.model.sfd import SFDInfo
 from pytest_scrutiny.model.status import DeviceCommState, ServerInfo
 from pytest_scrutiny.model.values import UnknownValue
-from pytest_scrutiny.plugin.connect import Past, Vain
+from pytest_scrutiny.plugin.connect import Past
 from pytest_scrutiny.plugin.gate import Gate, GateError
 from pytest_scrutiny.plugin.markers import Wishes
 from pytest_scrutiny.plugin.options import Settings
 from pytest_scrutiny.plugin.progress import Progress
+from pytest_scrutiny.plugin.unrest import Vain
 
 SETTINGS = Settings(
     "localhost", 8765, "auto", False, "plain", 5.0, 10.0, "auto", (),
@@ -43,6 +45,7 @@ class Board:
     def __init__(self) -> None:
         self.is_loading_sfd = False
         self.session_ids: list[str] = []
+        self.loads = Loads()
 
     def note(self, info: ServerInfo | None) -> None:
         if info is not None and info.device_session_id not in (None, *self.session_ids):
@@ -168,8 +171,9 @@ STAGES = [
     ),
     pytest.param(
         {"device_link": link(DeviceLinkType.CAN, None, None), "device_comm_state": UnknownValue("sleeping")},
-        "reached link operational; expected handshake, but no device answers: CAN, sleeping. "
-        "Check the device's power and that its firmware calls Scrutiny's main handler.",
+        "reached link configured; expected handshake, but no device answers: CAN, sleeping. "
+        "Check the device's power and that its firmware calls Scrutiny's main handler, and that the server "
+        "could open its link (releases up to 0.3 do not say).",
         id="an unknown state",
     ),
     pytest.param(
@@ -327,6 +331,53 @@ def test_two_new_sessions_are_a_diagnosis(ready: ServerInfo) -> None:
         "loses the device each time."
     )
     assert caught.value.category == "config"
+
+
+def test_a_diagnosis_holds_for_the_next_test(ready: ServerInfo) -> None:
+    """It waits shortly, and says the same when its time is over, though it saw nothing new itself."""
+    assert ready.device is not None
+    one, two, three = (
+        attrs.evolve(ready, sfd=None, device_session_id=f"{n}session{n * 24}") for n in ("a", "b", "c")
+    )
+    gone, past = away(ready, device_link=UDP), Past()
+    client = ScriptedClient(one, gone, two, gone, three, gone, installed=(ready.device.device_id,))
+    with pytest.raises(GateError, match=r"after 0\.8 s of 10 s"):
+        gate_of(client, past=past, test="test_psu.py::test_first").wait()
+
+    with pytest.raises(TimeoutException) as caught:
+        gate_of(client, past=past).wait()
+
+    assert str(caught.value).startswith(
+        "device not ready within 2 s (instead of 10 s, for test_psu.py::test_first waited 0.8 s in vain): "
+        "reached link operational; expected handshake, but no device answers: UDP 10.0.0.2:12345, "
+        "Disconnected; and expected its session to last, but new ones began: bsession, csession. Raise "
+    )
+    assert caught.value.category == "config"
+    assert gate_of(ScriptedClient(ready), past=past).wait() == ready
+    assert past.vain is None
+
+
+def test_many_sessions_are_counted_and_the_last_ones_named(ready: ServerInfo) -> None:
+    past = Past()
+    past.vain = Vain("test_psu.py::test_first", 10, frozenset({"a" * 32}))
+    client = ScriptedClient(away(ready, device_link=UDP))
+    client.board.session_ids = [letter * 32 for letter in "abcdef"]
+
+    with pytest.raises(TimeoutException, match=r"began: 2 more, dddddddd, eeeeeeee, ffffffff\. Raise"):
+        gate_of(client, past=past).wait()
+
+
+def test_a_firmware_description_that_never_loads_costs_its_time_once(ready: ServerInfo) -> None:
+    assert ready.device is not None
+    past, took = Past(), []
+    for _ in range(3):
+        client = ScriptedClient(attrs.evolve(ready, sfd=None), installed=(ready.device.device_id,))
+        start = client.now
+        with pytest.raises(TimeoutException, match="loaded none"):
+            gate_of(client, past=past).wait()
+        took.append(client.now - start)
+
+    assert took == [10, 2, 2]
 
 
 def test_one_new_session_may_be_meant(ready: ServerInfo) -> None:

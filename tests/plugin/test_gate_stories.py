@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import attrs
 import pytest
 
 from pytest_scrutiny.fakeserver.device import SimulatedDevice
@@ -39,10 +40,13 @@ class Story(NamedTuple):
 
 PROBE, SFD = "@pytest.mark.scrutiny_ready(probe=True)", "@pytest.mark.scrutiny_ready(sfd=True)"
 WORDLESS = Profile(firmware_id="0" * 32, display_name="Wordless", sfd=None)
+# A real server with 60,000 variables and a response timeout of 1 s, somewhat faster.
+TOO_SHORT = Timing(session=0.3, sfd=1.2, reconnect=0.6)
 STORIES = {
     "no link configured": Story({"link": NO_LINK}),
     "link not operational": Story({"link": DEAD_LINK}),
     "no device": Story({"ready_delay": None}),
+    "no device, releases up to 0.3": Story({"release": "0.3.0", "link": DEAD_LINK}),
     "device never ready": Story({"ready_delay": math.inf}),
     "SFD installed, never loaded": Story({"timing": Timing(sfd=math.inf)}),
     "SFD asked for, not installed": Story({"device": make_device("foreign")}, mark=SFD),
@@ -50,7 +54,15 @@ STORIES = {
     "SFD loads for longer than the gate waits": Story(
         {"ready_delay": None, "timing": Timing(sfd=60)}, lambda server: server.plug(), timeout=1.0
     ),
-    "sessions come and go": Story({"timing": Timing(session=0.02, sfd=0.5)}, timeout=5.0),
+    "sessions come and go": Story({"timing": Timing(session=0.2, sfd=math.inf)}, timeout=5.0),
+    "sessions end when the SFD is loaded": Story(
+        {"ready_delay": None, "timing": TOO_SHORT}, lambda server: server.plug(), timeout=10.0
+    ),
+    "the same, seen once": Story(
+        {"ready_delay": None, "timing": attrs.evolve(TOO_SHORT, reconnect=60)},
+        lambda server: server.plug(),
+        timeout=2.0,
+    ),
     "device silent, not yet noticed": Story(
         {"timing": Timing(response_timeout=60)}, lambda server: server.hang(), PROBE
     ),
@@ -92,7 +104,8 @@ def as_on_the_page(text: str, port: int, timeout: float = 0) -> str:
     text = text.replace(f"127.0.0.1:{port}", "127.0.0.1:8765")
     text = text.replace(f"{timeout:g} s (--scrutiny-ready-timeout)", "10 s (default)")
     text = re.sub(r"after \d+\.\d s of", "after 1.3 s of", text)
-    return re.sub(r"began: \w{8}, \w{8}\.", "began: 9a99f741, 0c33a1d5.", text)
+    text = re.sub(r": \w{8}, \w{8}\.", ": 9a99f741, 0c33a1d5.", text)
+    return re.sub(r"loaded: \w{8}\.", "loaded: 9a99f741.", text)
 
 
 @pytest.mark.parametrize("story", STORIES)
