@@ -40,7 +40,12 @@ class TimeoutException(ScrutinyError, builtins.TimeoutError):
 
 
 class ConnectTimeout(ConnectionError, TimeoutException):
-    """The connection was not complete within its time."""
+    """The connection was not complete within its time.
+
+    :ivar is_silent: something took the connection and then said nothing, as a busy server does.
+    """
+
+    is_silent: bool = False
 
 
 class RemoteProtocolError(ConnectionError):

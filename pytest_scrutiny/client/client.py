@@ -3,9 +3,10 @@
 PYTEST_DONT_REWRITE
 """
 
+import contextlib
 import logging
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,7 +18,7 @@ from pytest_scrutiny.client.request import Message
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.status import StatusBoard, StatusCommands
 from pytest_scrutiny.client.subscriptions import WatchBoard
-from pytest_scrutiny.client.transport import TRANSPORTS, Transport, open_link
+from pytest_scrutiny.client.transport import TRANSPORTS, Link, Patience, Transport, open_link
 from pytest_scrutiny.client.watch import WatchCommands
 from pytest_scrutiny.client.write import WriteBoard, WriteCommands
 from pytest_scrutiny.errors import ConnectionError, ConnectTimeout, TimeoutException
@@ -90,21 +91,37 @@ class ScrutinyClient(
         if transport not in TRANSPORTS:
             raise ValueError(f"transport {transport!r} is none; expected one of {', '.join(TRANSPORTS)}")
         deadline = Deadline(self.timeout if timeout is None else check_timeout(timeout))
+        with self._connecting():
+            self._open(hostname, port, open_link(hostname, port, deadline, transport))
+            if wait_status:
+                self._wait_first_status(deadline)
+        return self
+
+    def connect_patiently(
+        self, hostname: str, port: int, *, timeout: float, transport: Transport, patience: Patience
+    ) -> None:
+        """Connect, with more time for a server that is busy; for this package's own use."""
+        check_address(hostname, port)
+        deadline = Deadline(timeout)
+        with self._connecting():
+            self._open(hostname, port, open_link(hostname, port, deadline, transport, patience))
+            self._wait_first_status(patience.deadline)
+
+    @contextlib.contextmanager
+    def _connecting(self) -> Iterator[None]:
+        """Disconnect first, and again if what is inside fails."""
         self.disconnect()
         self._is_connecting = True
         try:
-            self._open(hostname, port, deadline, transport)
-            if wait_status:
-                self._wait_first_status(deadline)
+            yield
         except BaseException:
             self.disconnect()
             raise
         finally:
             self._is_connecting = False
-        return self
 
-    def _open(self, hostname: str, port: int, deadline: Deadline, transport: Transport) -> None:
-        session = Session(open_link(hostname, port, deadline, transport), self._message_callback())
+    def _open(self, hostname: str, port: int, link: Link) -> None:
+        session = Session(link, self._message_callback())
         self._writes = WriteBoard(session)
         self._watches = WatchBoard(session, self._writes, self.timeout, self.write_timeout)
         self._memory = MemoryBoard(session, self._writes.on_completion)
@@ -134,15 +151,27 @@ class ScrutinyClient(
             with self.session.impatience():
                 return self.session.wait_for(lambda: board.latest, deadline, "no server status came")
         except TimeoutException as exc:
-            raise ConnectTimeout(
-                f"cannot connect to {self.hostname}:{self.port}: {exc}; expected one at once. Check that the "
-                "server is not overloaded, nor loading a large firmware description; or give it more time."
-            ) from exc
+            error = ConnectTimeout(
+                f"cannot connect to {self.hostname}:{self.port}: {exc}{self._what_came_instead()}; "
+                "expected one at once. Check that the server is not overloaded, nor loading a large firmware "
+                "description; or give it more time."
+            )
+            error.is_silent = True
+            raise error from exc
         except ConnectionError as exc:
             raise type(exc)(
                 f"cannot connect to {self.hostname}:{self.port}: {exc}; expected a server status. "
                 "Look into the server's log, and check any tunnel or proxy on the way."
             ) from exc
+
+    def _what_came_instead(self) -> str:
+        board, rest = self.board, self.session.rest
+        came = [f"{rest}, and no more"] if rest else []
+        if board.refusal:
+            came.append(f"it answered {board.refusal}")
+        if board.is_greeted and not came:
+            came.append("its welcome and nothing else")
+        return f", but {'; '.join(came)}" if came else ""
 
     def disconnect(self) -> None:
         """Disconnect from the server; harmless when not connected."""

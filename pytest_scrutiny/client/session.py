@@ -52,11 +52,12 @@ class Session:
     :ivar is_server_delayed: the server may be one that waits for our acknowledgements.
     :ivar is_websocket: the server is one of releases 0.1 to 0.3.
     :ivar asked: ``{request id: command}`` that were sent to open the connection; see ``expect``.
+    :ivar asked_at: when that was.
     :param on_message: called with every message on the reader thread, without a lock; errors are logged.
     """
 
     def __init__(self, link: Link, on_message: Handler | None = None) -> None:
-        self._writer, self._connection, self._first_bytes, self.asked = link
+        self._writer, self._connection, self._first_bytes, self.asked, self.asked_at = link
         self.is_websocket = self._connection.is_websocket
         self._reader = self._writer.dup()  # its own timeout, so that waiting to read and to send do not mix
         self._on_message = on_message
@@ -284,6 +285,12 @@ class Session:
             self._on_message(message)
         except Exception:
             logger.exception("! a message callback failed")
+
+    @property
+    def rest(self) -> str:
+        """What there is of a message whose end has not come; ``""`` if nothing."""
+        with self.lock:
+            return self._connection.rest
 
     def status_came(self) -> None:
         """Restart the status timer; called on the reader thread with the lock held."""

@@ -24,11 +24,12 @@ class Loads:
     """Tells a session that a load cost from others that end.
 
     :ivar lost: the sessions that ended as soon as a long load of their SFD did, oldest first.
+    :param asked_at: when the first report was asked for: a server that is loading answers it at the end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, asked_at: float | None = None) -> None:
         self.lost: deque[str] = deque(maxlen=_LOST)
-        self._report_at: float | None = None
+        self._report_at = asked_at
         self._long_until = 0.0  # when the last long silence ended
         self._loaded: str | None = None  # the session whose SFD is loaded
         self._loaded_at = 0.0

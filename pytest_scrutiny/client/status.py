@@ -77,7 +77,7 @@ class StatusBoard:
         self.published = 0
         self.reports = 0
         self.sessions: deque[DeviceSession] = deque(maxlen=_SESSIONS)
-        self.loads = Loads()
+        self.loads = Loads(session.asked_at)
         self.refusal = ""
         self.is_greeted = False
         self._gone: float | None = None  # since when there is no session

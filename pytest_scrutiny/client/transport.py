@@ -4,8 +4,10 @@ Rule 1: connecting is optimistic. The first bytes are the requests for all that 
     followed by an empty line. A server of 0.4 or later answers with datagrams and skips the empty line as
     garbage; a WebSocket server (0.1 to 0.3) takes them for bad HTTP, answers ``HTTP/1.1 400`` and closes, and
     is asked again with an upgrade. Anything else is not a Scrutiny server, and the error says what it sent.
-Rule 2: one deadline covers name resolution, every address of the name, and all of the above.
-Rule 3: whatever fails, no socket stays open.
+Rule 2: one deadline covers name resolution, every address of the name, and all of the above. An address that
+    is no Scrutiny server leaves the next one its turn; one that takes the connection and says nothing may be
+    a server that is busy, so it is asked once more when the others are through.
+Rule 3: whatever fails, no socket stays open. Of a name with several addresses, the error tells of each.
 
 Measured on 0.3.0, 0.4.1 and 0.16.0: the first answer comes after 0.2 to 11 ms; without the empty line a
 WebSocket server waits 10 s for the rest of its request.
@@ -16,8 +18,10 @@ PYTEST_DONT_REWRITE
 import contextlib
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.errors import ConnectionError, ConnectTimeout, RemoteProtocolError
@@ -33,7 +37,6 @@ Transport: TypeAlias = Literal["auto", "tcp", "websocket"]
 TRANSPORTS: tuple[Transport, ...] = ("auto", "tcp", "websocket")
 
 Address: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, Any]
-T = TypeVar("T")
 
 
 class Link(NamedTuple):
@@ -41,12 +44,25 @@ class Link(NamedTuple):
 
     :ivar first_bytes: what came of the answers so far.
     :ivar asked: ``{request id: command}``; a status is always among them.
+    :ivar asked_at: when that was; None if nobody noted it.
     """
 
     sock: socket.socket
     connection: ClientConnection
     first_bytes: bytes
     asked: Mapping[int, str]
+    asked_at: float | None = None
+
+
+class Patience(NamedTuple):
+    """More time for a peer that takes the connection and says nothing, as a server does that loads an SFD.
+
+    :ivar deadline: counts instead of the usual one, once the connection is made.
+    :ivar tell: called every second with what is seen.
+    """
+
+    deadline: Deadline
+    tell: Callable[[str], None]
 
 
 _RECEIVE_SIZE = 1 << 16
@@ -54,115 +70,106 @@ _EMPTY_LINE = b"\r\n\r\n"
 _GREETING = (GET_STATUS, GET_DEVICE_INFO, GET_LOADED_SFD)
 
 
-def open_link(hostname: str, port: int, deadline: Deadline, transport: Transport = "auto") -> Link:
+def open_link(
+    hostname: str,
+    port: int,
+    deadline: Deadline,
+    transport: Transport = "auto",
+    patience: Patience | None = None,
+) -> Link:
     """Return a connection to a Scrutiny server.
 
     :raises ConnectTimeout: if that takes longer than the deadline allows.
     :raises RemoteProtocolError: if the peer is something else.
     :raises ConnectionError: if there is none.
     """
-    dialer = _Dialer(hostname, port, deadline, transport)
-    if transport != "websocket":
-        link = dialer.try_datagrams()
-        if link is not None:
-            return link
-    return dialer.open_websocket()
+    return _Search(hostname, port, deadline, transport, patience).find()
 
 
-class _Dialer:
-    """One attempt to connect; remembers the addresses, so that a second socket needs no second look-up."""
+_START = "Start one, or check host and port."
+_WAIT = (
+    "Start one, or check host and port; a server that hangs, or is loading a large firmware description, "
+    "says nothing either: look into its log, or give it more time."
+)
+_TELL_EVERY = 1.0  # seconds
 
-    def __init__(self, hostname: str, port: int, deadline: Deadline, transport: Transport) -> None:
+
+class _Refusal(Exception):
+    """Why one address gave no connection.
+
+    :ivar is_silent: it took the connection and said nothing.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        kind: type[ConnectionError] = ConnectionError,
+        *,
+        advice: str = _START,
+        is_silent: bool = False,
+    ) -> None:
+        super().__init__(reason)
+        self.reason, self.kind, self.advice, self.is_silent = reason, kind, advice, is_silent
+
+
+class _Search:
+    """One call of ``open_link``: the name, its addresses, and what each of them said."""
+
+    def __init__(
+        self, hostname: str, port: int, deadline: Deadline, transport: Transport, patience: Patience | None
+    ) -> None:
         self._hostname = hostname
         self._port = port
         self._deadline = deadline
         self._transport = transport
-        self._addresses: list[Address] = []
+        self._patience = patience or Patience(deadline, lambda _: None)
 
-    def try_datagrams(self) -> Link | None:
-        """Return a connection of datagrams, or None if an HTTP server answered and may be one of ours."""
-        sock = self._dial()
-        with _closed_on_error(sock):
-            connection = ClientConnection(DatagramFraming(strict=True))
-            # Device and SFD are not in the status; to ask for all three at once spares a round trip.
-            requests = [connection.encode_request(command) for command in _GREETING]
-            self._send(sock, b"".join(data for _, data in requests) + _EMPTY_LINE)
-            first = self._receive_greeting(sock)
-            if first.startswith(HEADER_PREFIX):
-                asked = {number: command for (number, _), command in zip(requests, _GREETING, strict=True)}
-                return Link(sock, connection, first, asked)
-            # Of a refusal that comes byte by byte, the rest may be lost with the connection.
-            is_http = first != b"" and b"HTTP/".startswith(first[:5])
-            if self._transport == "tcp" or not is_http:
-                raise RemoteProtocolError(self._wrong_peer(describe_stranger(first)))
-        sock.close()
-        return None
-
-    def open_websocket(self) -> Link:
-        """Return a connection of WebSocket messages."""
-        from pytest_scrutiny.protocol.websocket import ClientWebSocket
-
-        sock = self._dial()
-        with _closed_on_error(sock):
-            framing = ClientWebSocket(self._hostname, self._port)
-            self._send(sock, framing.encode_upgrade())
+    def find(self) -> Link:
+        """Return the first connection that an address gives."""
+        addresses = deque(self._resolve())
+        refusals: dict[str, _Refusal] = {}
+        asked_again: set[str] = set()
+        while addresses:
+            address = addresses.popleft()
+            shown = _show(address)
             try:
-                self._receive_upgrade(sock, framing)
-            except RemoteProtocolError as exc:
-                was_http = self._transport == "auto"
-                what = f"an HTTP server is there, but not a Scrutiny one: {exc}" if was_http else str(exc)
-                raise RemoteProtocolError(self._wrong_peer(what)) from exc
-            connection = ClientConnection(framing)
-            # Nobody speaks first here, and a server broadcasts only to clients that spoke (0.1.0, 0.3.0).
-            number, request = connection.encode_request(GET_STATUS)
-            self._send(sock, request)
-            return Link(sock, connection, b"", {number: GET_STATUS})
+                return self._try(address, len(addresses) + 1)
+            except _Refusal as refusal:
+                refusals[shown] = refusal
+                if refusal.is_silent and addresses and shown not in asked_again:
+                    asked_again.add(shown)
+                    addresses.append(address)
+        raise self._complaint(refusals)
 
-    def _receive_upgrade(self, sock: socket.socket, framing: "ClientWebSocket") -> None:
-        head = b""
-        while True:
-            data = self._receive(sock)
-            if not data:
-                raise ConnectionError(self._failure("it closed the connection during the WebSocket upgrade"))
-            head += data
-            if head.startswith(HEADER_PREFIX):
-                raise RemoteProtocolError("it speaks TCP datagrams, as Scrutiny servers from 0.4 on do")
-            status_line, end_of_line, _ = head.partition(b"\r\n")
-            if end_of_line and not status_line.startswith(b"HTTP/1.1 101"):
-                # Said at once: the rest of a refusal may never come.
-                answer = status_line.decode("latin-1").partition(" ")[2]
-                raise RemoteProtocolError(f"it refused the WebSocket upgrade with {answer!r}")
-            framing.receive_data(data)
-            if framing.receive_upgrade():
-                return
+    def _try(self, address: Address, count: int) -> Link:
+        """Try an address, with its share of the time; the last one of ``count`` has all that is left."""
+        dial = listen = Deadline(self._deadline.remaining() / count)
+        if count == 1:
+            dial, listen = self._deadline, self._patience.deadline
+        attempt = _Attempt(address, self._hostname, self._port, self._transport)
+        attempt.dial, attempt.listen, attempt.tell = dial, listen, self._patience.tell
+        try:
+            return attempt.open()
+        except _Refusal as refusal:
+            if refusal.kind is ConnectTimeout:
+                seconds = (listen if refusal.is_silent else dial).timeout
+                refusal.reason += f" within {round(seconds, 1) if count > 1 else seconds:g} s"
+            raise
 
-    def _dial(self) -> socket.socket:
-        """Return a connected socket, of the first address that answers."""
-        if not self._addresses:
-            self._addresses = self._resolve()
-        error: OSError | None = None
-        for position, (family, kind, proto, address) in enumerate(self._addresses):
-            try:
-                sock = socket.socket(family, kind, proto)
-            except OSError as exc:  # a name may have addresses of a family that this machine lacks
-                error = exc
-                continue
-            with _closed_on_error(sock):
-                # What is left is shared out, so that an address that drops packets leaves time for the next.
-                sock.settimeout(self._remaining("connect") / (len(self._addresses) - position))
-                try:
-                    sock.connect(address)
-                    _refuse_self_connection(sock)
-                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                except OSError as exc:
-                    error = exc
-                    sock.close()
-                    continue
-            return sock
-        if isinstance(error, TimeoutError):
-            raise ConnectTimeout(self._late("nothing answers at that address")) from error
-        reason = "refused" if isinstance(error, ConnectionRefusedError) else str(error)
-        raise ConnectionError(self._failure(reason)) from error
+    def _complaint(self, refusals: Mapping[str, _Refusal]) -> ConnectionError:
+        kinds = {refusal.kind for refusal in refusals.values()}
+        kind = next(kind for kind in (ConnectTimeout, RemoteProtocolError, ConnectionError) if kind in kinds)
+        # What cost time says more about what to do than what failed at once.
+        worst = next(refusal for refusal in refusals.values() if refusal.kind is kind)
+        reasons = [refusal.reason for refusal in refusals.values()]
+        if len(refusals) > 1:
+            reasons = [f"{shown}: {refusal.reason}" for shown, refusal in refusals.items()]
+        advice = next((refusal.advice for refusal in refusals.values() if refusal.is_silent), worst.advice)
+        error = kind(self._text("; ".join(reasons), advice))
+        if isinstance(error, ConnectTimeout):
+            error.is_silent = any(refusal.is_silent for refusal in refusals.values())
+        error.__cause__ = worst.__cause__
+        return error
 
     def _resolve(self) -> list[Address]:
         # As bytes: for a str the interpreter loads its IDNA codec first, 2.5 ms and 750 kB.
@@ -182,9 +189,10 @@ class _Dialer:
         # Name resolution has no timeout of its own; the thread ends when the system's resolver gives up.
         thread = threading.Thread(target=look_up, name="scrutiny-resolver", daemon=True)
         thread.start()
-        thread.join(self._remaining("resolve the name"))
+        thread.join(self._deadline.remaining())
         if not outcome:
-            raise ConnectTimeout(self._late("the host name is still not resolved"))
+            late = f"the host name is still not resolved within {self._deadline.timeout:g} s"
+            raise ConnectTimeout(self._text(late, _START))
         if isinstance(outcome[0], Exception):
             raise ConnectionError(
                 f"cannot connect to {self._where}: unknown host ({outcome[0]}); "
@@ -192,58 +200,167 @@ class _Dialer:
             ) from outcome[0]
         return outcome[0]
 
-    def _receive_greeting(self, sock: socket.socket) -> bytes:
-        """Return the peer's first bytes, enough of them to tell what it is."""
-        data = b""
-        while HEADER_PREFIX.startswith(data[: len(HEADER_PREFIX)]) and len(data) < len(HEADER_PREFIX):
-            more = self._receive(sock, f"sent only {data!r}" if data else "says nothing")
-            if not more:
-                word = f"after {data!r}" if data else "without a word"
-                raise ConnectionError(self._failure(f"it accepted the connection and closed it {word}"))
-            data += more
-        return data
-
-    def _send(self, sock: socket.socket, data: bytes) -> None:
-        self._within_time(sock, lambda: sock.sendall(data), "takes no data")
-
-    def _receive(self, sock: socket.socket, otherwise: str = "says nothing") -> bytes:
-        return self._within_time(sock, lambda: sock.recv(_RECEIVE_SIZE), otherwise)
-
-    def _within_time(self, sock: socket.socket, action: Callable[[], T], otherwise: str) -> T:
-        sock.settimeout(self._remaining(otherwise))
-        try:
-            return action()
-        except TimeoutError as exc:
-            raise ConnectTimeout(self._late(f"it accepted the connection and {otherwise}")) from exc
-        except OSError as exc:
-            raise ConnectionError(self._failure(f"it dropped the connection ({exc})")) from exc
-
-    def _remaining(self, doing: str) -> float:
-        remaining = self._deadline.remaining()
-        if remaining <= 0:
-            raise ConnectTimeout(self._late(f"no time was left ({doing})"))
-        return remaining
-
     @property
     def _where(self) -> str:
         return (
             f"[{self._hostname}]:{self._port}" if ":" in self._hostname else f"{self._hostname}:{self._port}"
         )
 
-    def _failure(self, reason: str) -> str:
-        return (
-            f"cannot connect to {self._where}: {reason}; expected a Scrutiny server there. "
-            "Start one, or check host and port."
-        )
+    def _text(self, reason: str, advice: str) -> str:
+        return f"cannot connect to {self._where}: {reason}; expected a Scrutiny server there. {advice}"
 
-    def _wrong_peer(self, what: str) -> str:
-        failure = self._failure(what)
+
+class _Attempt:
+    """One address; it raises _Refusal if there is no Scrutiny server.
+
+    :ivar dial: by when the connection must be made.
+    :ivar listen: by when the peer must have said what it is.
+    :ivar tell: called every second while it says nothing.
+    """
+
+    dial: Deadline
+    listen: Deadline
+    tell: Callable[[str], None]
+
+    def __init__(self, address: Address, hostname: str, port: int, transport: Transport) -> None:
+        self._address = address
+        self._hostname = hostname
+        self._port = port
+        self._transport = transport
+        self._asked_at: float | None = None
+        self._otherwise = "says nothing"  # what is seen while nothing comes
+
+    def open(self) -> Link:
+        """Return a connection to the server."""
+        if self._transport != "websocket":
+            link = self._try_datagrams()
+            if link is not None:
+                return link
+            self._otherwise = "says nothing to the WebSocket upgrade, though it refused datagrams with HTTP"
+        return self._open_websocket()
+
+    def _try_datagrams(self) -> Link | None:
+        """Return a connection of datagrams, or None if an HTTP server answered and may be one of ours."""
+        sock = self._dial()
+        with _closed_on_error(sock):
+            connection = ClientConnection(DatagramFraming(strict=True))
+            # Device and SFD are not in the status; to ask for all three at once spares a round trip.
+            requests = [connection.encode_request(command) for command in _GREETING]
+            self._send(sock, b"".join(data for _, data in requests) + _EMPTY_LINE)
+            first = self._receive_greeting(sock)
+            if first.startswith(HEADER_PREFIX):
+                asked = {number: command for (number, _), command in zip(requests, _GREETING, strict=True)}
+                return Link(sock, connection, first, asked, self._asked_at)
+            # Of a refusal that comes byte by byte, the rest may be lost with the connection.
+            is_http = first != b"" and b"HTTP/".startswith(first[:5])
+            if self._transport == "tcp" or not is_http:
+                raise self._stranger(describe_stranger(first))
+        sock.close()
+        return None
+
+    def _open_websocket(self) -> Link:
+        """Return a connection of WebSocket messages."""
+        from pytest_scrutiny.protocol.websocket import ClientWebSocket
+
+        sock = self._dial()
+        with _closed_on_error(sock):
+            framing = ClientWebSocket(self._hostname, self._port)
+            self._send(sock, framing.encode_upgrade())
+            try:
+                self._receive_upgrade(sock, framing)
+            except RemoteProtocolError as exc:
+                was_http = self._transport == "auto"
+                what = f"an HTTP server is there, but not a Scrutiny one: {exc}" if was_http else str(exc)
+                raise self._stranger(what) from exc
+            connection = ClientConnection(framing)
+            # Nobody speaks first here, and a server broadcasts only to clients that spoke (0.1.0, 0.3.0).
+            number, request = connection.encode_request(GET_STATUS)
+            self._send(sock, request)
+            return Link(sock, connection, b"", {number: GET_STATUS}, self._asked_at)
+
+    def _receive_upgrade(self, sock: socket.socket, framing: "ClientWebSocket") -> None:
+        head = b""
+        while True:
+            data = self._receive(sock, self._otherwise)
+            if not data:
+                raise _Refusal("it closed the connection during the WebSocket upgrade")
+            head += data
+            if head.startswith(HEADER_PREFIX):
+                raise RemoteProtocolError("it speaks TCP datagrams, as Scrutiny servers from 0.4 on do")
+            status_line, end_of_line, _ = head.partition(b"\r\n")
+            if end_of_line and not status_line.startswith(b"HTTP/1.1 101"):
+                # Said at once: the rest of a refusal may never come.
+                answer = status_line.decode("latin-1").partition(" ")[2]
+                raise RemoteProtocolError(f"it refused the WebSocket upgrade with {answer!r}")
+            framing.receive_data(data)
+            if framing.receive_upgrade():
+                return
+
+    def _dial(self) -> socket.socket:
+        """Return a connected socket."""
+        family, kind, proto, address = self._address
+        try:
+            sock = socket.socket(family, kind, proto)
+        except OSError as exc:  # a name may have addresses of a family that this machine lacks
+            raise _Refusal(str(exc)) from exc
+        with _closed_on_error(sock):
+            try:
+                sock.settimeout(max(self.dial.remaining(), 0.001))
+                sock.connect(address)
+                _refuse_self_connection(sock)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except TimeoutError as exc:
+                raise _Refusal("nothing answers at that address", ConnectTimeout) from exc
+            except OSError as exc:
+                reason = "refused" if isinstance(exc, ConnectionRefusedError) else str(exc)
+                raise _Refusal(reason) from exc
+        return sock
+
+    def _receive_greeting(self, sock: socket.socket) -> bytes:
+        """Return the peer's first bytes, enough of them to tell what it is."""
+        data = b""
+        while HEADER_PREFIX.startswith(data[: len(HEADER_PREFIX)]) and len(data) < len(HEADER_PREFIX):
+            more = self._receive(sock, f"sent only {data!r}" if data else self._otherwise)
+            if not more:
+                word = f"after {data!r}" if data else "without a word"
+                raise _Refusal(f"it accepted the connection and closed it {word}")
+            data += more
+        return data
+
+    def _send(self, sock: socket.socket, data: bytes) -> None:
+        self._asked_at = monotonic() if self._asked_at is None else self._asked_at
+        sock.settimeout(max(self.listen.remaining(), 0.001))
+        try:
+            sock.sendall(data)
+        except OSError as exc:
+            raise self._dropped(exc, "takes no data") from exc
+
+    def _receive(self, sock: socket.socket, otherwise: str) -> bytes:
+        while True:
+            sock.settimeout(max(min(self.listen.remaining(), _TELL_EVERY), 0.001))
+            try:
+                return sock.recv(_RECEIVE_SIZE)
+            except OSError as exc:
+                if not isinstance(exc, TimeoutError) or self.listen.has_passed:
+                    raise self._dropped(exc, otherwise) from exc
+                self.tell(f"it accepted the connection and {otherwise}")
+
+    def _dropped(self, exc: OSError, otherwise: str) -> _Refusal:
+        if isinstance(exc, TimeoutError):
+            reason = f"it accepted the connection and {otherwise}"
+            return _Refusal(reason, ConnectTimeout, advice=_WAIT, is_silent=True)
+        return _Refusal(f"it dropped the connection ({exc})")
+
+    def _stranger(self, what: str) -> _Refusal:
+        advice = _START
         if self._transport != "auto":
-            failure += f" Only {self._transport} was tried, as asked for: name no transport to try both."
-        return failure
+            advice += f" Only {self._transport} was tried, as asked for: name no transport to try both."
+        return _Refusal(what, RemoteProtocolError, advice=advice)
 
-    def _late(self, reason: str) -> str:
-        return self._failure(f"{reason} within {self._deadline.timeout:g} s")
+
+def _show(address: Address) -> str:
+    host = str(address[3][0])
+    return f"[{host}]" if ":" in host else host
 
 
 def _look_up(host: str | bytes, port: int, flags: int) -> list[Address]:

@@ -67,6 +67,11 @@ class ClientConnection(_Connection):
         self._fault: RemoteProtocolError | None = None
 
     @property
+    def rest(self) -> str:
+        """What there is of a message whose end has not come; ``""`` if nothing."""
+        return self._framing.rest
+
+    @property
     def is_websocket(self) -> bool:
         """Whether the peer speaks WebSocket, as releases 0.1 to 0.3 do."""
         return not isinstance(self._framing, DatagramFraming)

@@ -61,6 +61,10 @@ class Framing(Protocol):
     def data_to_send(self) -> bytes:
         """Return what the framing itself owes the peer (pongs); ``b""`` mostly."""
 
+    @property
+    def rest(self) -> str:
+        """What there is of a message whose end has not come; ``""`` if nothing, or if nobody knows."""
+
     def encode_close(self) -> bytes:
         """Return the farewell to send before the socket is closed; ``b""`` where there is none."""
 
@@ -133,6 +137,14 @@ class DatagramFraming:
     def forget(self) -> None:
         """Free the memory of what was received; the connection has ended."""
         self._buffer, self._start = bytearray(), 0
+
+    @property
+    def rest(self) -> str:
+        """What there is of a datagram whose end has not come; ``""`` if nothing."""
+        count = len(self._buffer) - self._start
+        if self._size >= 0:
+            return f"{count} bytes of a message of {self._size + (_HASH_SIZE if b'h' in self._flags else 0)}"
+        return f"{count} bytes of a header" if count else ""
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes from the peer, in any chunking; ``data`` may be reused afterwards."""

@@ -95,6 +95,11 @@ class WebSocketFraming:
             f"the peer closed the WebSocket: {self._protocol.close_rcvd or 'without a word'}"
         )
 
+    @property
+    def rest(self) -> str:
+        """Return ``""``: the library does not tell what it has of a message."""
+        return ""
+
     def data_to_send(self) -> bytes:
         """Return what the framing itself owes the peer: pongs and the close frame."""
         return b"".join(self._protocol.data_to_send())

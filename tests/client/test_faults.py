@@ -26,7 +26,13 @@ pytestmark = pytest.mark.usefixtures("leaves_nothing")
 
 # While connecting
 
-LATE = rf"no server status came within {TIMEOUT:g} s; expected one at once\. Check that the server is not "
+LATE = (
+    rf"no server status came within {TIMEOUT:g} s{{}}; expected one at once\. Check that the server is not "
+)
+WELCOME = LATE.format(", but its welcome and nothing else")
+HALF = LATE.format(r", but \d+ bytes of a (message of \d+|header), and no more")
+REFUSED = LATE.format(", but it answered get_server_status with the error 'Internal error'")
+LATE = LATE.format("")
 CLOSED = r"the server closed the connection; expected a server status\. Look into the server's log"
 
 
@@ -35,10 +41,11 @@ CLOSED = r"the server closed the connection; expected a server status\. Look int
     ("fault", "kind", "tcp", "websocket"),
     [
         (make.drop(), ConnectTimeout, r"it accepted the connection and says nothing within", LATE),
-        (make.drop_request(), ConnectTimeout, LATE, LATE),
-        (make.unanswered("get_server_status"), ConnectTimeout, LATE, LATE),
-        (make.half(), ConnectTimeout, LATE, LATE),
-        (make.drip(16, 50 * MS), ConnectTimeout, LATE, LATE),
+        (make.drop_request(), ConnectTimeout, WELCOME, LATE),
+        (make.unanswered("get_server_status"), ConnectTimeout, WELCOME, LATE),
+        (make.half(), ConnectTimeout, HALF, LATE),
+        (make.internal_error("get_server_status", 99), ConnectTimeout, REFUSED, REFUSED),
+        (make.drip(16, 50 * MS), ConnectTimeout, HALF, LATE),
         (
             make.drip(4, 50 * MS),
             ConnectTimeout,

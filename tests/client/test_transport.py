@@ -13,16 +13,21 @@ import pytest
 
 from pytest_scrutiny.client import transport as transport_module
 from pytest_scrutiny.client.client import ScrutinyClient
-from pytest_scrutiny.client.transport import Address, Transport
+from pytest_scrutiny.client.deadline import Deadline
+from pytest_scrutiny.client.transport import Address, Patience, Transport
 from pytest_scrutiny.errors import ConnectionError, ConnectTimeout, RemoteProtocolError
 from pytest_scrutiny.model.status import ServerState
 from pytest_scrutiny.protocol.framing import encode_datagram
 from pytest_scrutiny.protocol.websocket import ServerWebSocket
-from tests.client.peer import status_fields
+from tests.client.peer import Peer, status_fields
 from tests.clock import SECOND
 
 Talk = Callable[[socket.socket], None]
 EXPECTED = "; expected a Scrutiny server there. Start one, or check host and port."
+BUSY = (
+    f"{EXPECTED.removesuffix('.')}; a server that hangs, or is loading a large firmware description, says "
+    "nothing either: look into its log, or give it more time."
+)
 
 
 @contextlib.contextmanager
@@ -68,6 +73,18 @@ def slams(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
 
+def serve_datagrams(connection: socket.socket) -> None:
+    """Answer each status request: no device."""
+    peer = Peer(connection)
+    with contextlib.suppress(OSError, AssertionError):  # the client has gone
+        while True:
+            request = peer.next_request()
+            if request["cmd"] == "get_server_status":
+                peer.push_status(None, reqid=request["reqid"])
+            elif request["cmd"] == "get_device_info":
+                peer.reply(request, available=False, device_info=None)
+
+
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
 REFUSED_UPGRADE = "it refused the WebSocket upgrade with '404 Not Found'"
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
@@ -101,7 +118,7 @@ def test_a_peer_that_closes_at_once_is_told_from_one_that_refuses() -> None:
         ScrutinyClient().connect("127.0.0.1", port)
 
     where = f"cannot connect to 127.0.0.1:{port}: "
-    assert str(closed.value) == f"{where}it accepted the connection and closed it without a word{EXPECTED}"
+    assert str(closed.value) == f"{where}{CLOSED}{EXPECTED}"
     assert str(refused.value) == f"{where}refused{EXPECTED}"
 
 
@@ -120,7 +137,8 @@ def test_a_mute_peer_costs_the_timeout_and_no_more() -> None:
         took = monotonic() - start
 
     text = "it accepted the connection and says nothing within 0.1 s"
-    assert str(caught.value) == f"cannot connect to 127.0.0.1:{port}: {text}{EXPECTED}"
+    assert str(caught.value) == f"cannot connect to 127.0.0.1:{port}: {text}{BUSY}"
+    assert caught.value.is_silent
     assert took < 0.1 + 0.5 * SECOND
     assert client.server_state is ServerState.Disconnected
 
@@ -171,18 +189,152 @@ def test_a_resolver_that_hangs_costs_the_timeout_and_no_more(monkeypatch: pytest
     assert str(caught.value) == f"cannot connect to slow.example:8765: {text}{EXPECTED}"
 
 
-def test_the_next_address_is_tried_when_one_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``localhost`` is ::1 first on many machines, where no Scrutiny server listens."""
-
-    def look_up(host: object, port: int, flags: int) -> list[Address]:
-        return [
-            (socket.AF_INET, socket.SOCK_STREAM, 0, ("127.0.0.2", port)),
-            (socket.AF_INET, socket.SOCK_STREAM, 0, ("127.0.0.1", port)),
+@contextlib.contextmanager
+def on_both_loopbacks(v6: Talk | None, v4: Talk, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Serve one connection on ::1, if it is not to refuse, and one on 127.0.0.1; ``localhost`` is both."""
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as six, contextlib.ExitStack() as stack:
+        port = six.getsockname()[1]
+        four = stack.enter_context(socket.create_server(("127.0.0.1", port)))
+        if v6 is None:
+            six.close()
+        threads = [
+            threading.Thread(target=serve_one, args=(server, talk))
+            for server, talk in ((six, v6), (four, v4))
+            if talk is not None
         ]
+        for thread in threads:
+            thread.start()
 
-    monkeypatch.setattr(transport_module, "_look_up", look_up)
-    with listening(says(b"SSH-2.0-here")) as port, pytest.raises(RemoteProtocolError, match="SSH server"):
-        ScrutinyClient().connect("two-addresses", port)
+        def look_up(host: object, port: int, flags: int) -> list[Address]:
+            if flags:
+                raise OSError("a name")
+            return [
+                (socket.AF_INET6, socket.SOCK_STREAM, 0, ("::1", port, 0, 0)),
+                (socket.AF_INET, socket.SOCK_STREAM, 0, ("127.0.0.1", port)),
+            ]
+
+        monkeypatch.setattr(transport_module, "_look_up", look_up)
+        yield port
+        for thread in threads:
+            thread.join()
+
+
+def serve_one(server: socket.socket, talk: Talk) -> None:
+    server.settimeout(5 * SECOND)
+    with contextlib.suppress(OSError):
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(5 * SECOND)
+            talk(connection)
+
+
+@pytest.mark.parametrize(
+    "v6",
+    [None, closes, slams, is_mute, says(b"SSH-2.0-here"), says(b"\x15\x03\x01\x00\x02\x02\x46padding")],
+    ids=["refused", "closes", "drops", "silent", "ssh", "tls"],
+)
+def test_a_server_on_one_loopback_is_found_whatever_is_on_the_other(
+    v6: Talk | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``localhost`` is ::1 first on many machines, where no Scrutiny server from 0.4 on listens."""
+    client = ScrutinyClient(timeout=1 * SECOND)
+    with on_both_loopbacks(v6, serve_datagrams, monkeypatch) as port, client.connect("localhost", port):
+        status = client.get_server_status()
+
+    assert status.device is None
+
+
+CLOSED = "it accepted the connection and closed it without a word"
+
+
+@pytest.mark.parametrize(
+    ("v6", "v4", "kind", "reasons"),
+    [
+        (
+            None,
+            says(b"SSH-2.0-here"),
+            RemoteProtocolError,
+            "[::1]: refused; 127.0.0.1: an SSH server is there (b'SSH-2.0-here')",
+        ),
+        (
+            says(b"SSH-2.0-here"),
+            closes,
+            RemoteProtocolError,
+            f"[::1]: an SSH server is there (b'SSH-2.0-here'); 127.0.0.1: {CLOSED}",
+        ),
+    ],
+)
+def test_of_a_name_each_address_that_answered_is_named(
+    v6: Talk | None, v4: Talk, kind: type[Exception], reasons: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with on_both_loopbacks(v6, v4, monkeypatch) as port, pytest.raises(kind) as caught:
+        ScrutinyClient().connect("localhost", port)
+
+    assert str(caught.value) == f"cannot connect to localhost:{port}: {reasons}{EXPECTED}"
+
+
+def test_silent_addresses_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with on_both_loopbacks(is_mute, is_mute, monkeypatch) as port:
+        start = monotonic()
+        with pytest.raises(
+            ConnectTimeout, match=r": \[::1\]: it accepted .*; 127\.0\.0\.1: it accepted "
+        ) as caught:
+            ScrutinyClient().connect("localhost", port, timeout=0.2)
+        took = monotonic() - start
+
+    assert took < 0.2 + 0.5 * SECOND
+    assert caught.value.is_silent
+
+
+def test_a_server_that_answers_late_is_found_though_the_other_address_refuses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It had its share of the time only; when the others are through, it gets the rest."""
+    clock = threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        clock.wait(0.3)
+        serve_datagrams(connection)
+
+    with listening(is_mute, talk) as port:
+        closed = 1  # nobody listens there
+
+        def look_up(host: object, port: int, flags: int) -> list[Address]:
+            return [
+                (socket.AF_INET, socket.SOCK_STREAM, 0, ("127.0.0.1", port)),
+                (socket.AF_INET, socket.SOCK_STREAM, 0, ("127.0.0.2", closed)),
+            ]
+
+        monkeypatch.setattr(transport_module, "_look_up", look_up)
+        with ScrutinyClient().connect("busy", port, timeout=2 * SECOND) as client:
+            assert client.get_server_status().device is None
+
+
+def test_more_time_is_given_to_who_takes_the_connection_and_only_then() -> None:
+    told: list[str] = []
+
+    def answers_late(connection: socket.socket) -> None:
+        threading.Event().wait(1.2)
+        serve_datagrams(connection)
+
+    client = ScrutinyClient()
+    patience = Patience(Deadline(5 * SECOND), told.append)
+    with listening(answers_late) as port:
+        client.connect_patiently("127.0.0.1", port, timeout=0.1, transport="auto", patience=patience)
+        client.disconnect()
+
+    assert told == ["it accepted the connection and says nothing"]
+
+
+def test_a_websocket_upgrade_without_an_answer_is_told_from_mere_silence() -> None:
+    with listening(says(BAD_REQUEST), is_mute) as port, pytest.raises(ConnectTimeout) as caught:
+        ScrutinyClient().connect("127.0.0.1", port, timeout=0.1)
+
+    text = "says nothing to the WebSocket upgrade, though it refused datagrams with HTTP within 0.1 s"
+    assert (
+        str(caught.value)
+        == f"cannot connect to 127.0.0.1:{port}: it accepted the connection and {text}{BUSY}"
+    )
 
 
 def test_ipv6_addresses_are_dialled_and_shown_in_brackets() -> None:

@@ -126,6 +126,7 @@ def test_what_is_read_is_what_the_page_says(pytester: pytest.Pytester, story: st
 
 
 ADDRESS = "--scrutiny-host=127.0.0.1"
+SHORT = ("--scrutiny-connect-timeout=0.05", "--scrutiny-ready-timeout=0.1")
 
 
 def test_no_server_is_on_the_page(pytester: pytest.Pytester, closed_port: int) -> None:
@@ -137,11 +138,10 @@ def test_no_server_is_on_the_page(pytester: pytest.Pytester, closed_port: int) -
 
 
 def test_a_dead_bench_is_on_the_page(pytester: pytest.Pytester, silent_port: SilentPort) -> None:
-    category, text = read_error(
-        pytester, *silent_port.address, "--scrutiny-connect-timeout=0.1", fixtures="scrutiny_device"
-    )
+    category, text = read_error(pytester, *silent_port.address, *SHORT, fixtures="scrutiny_device")
 
-    text = as_on_the_page(text, silent_port.port).replace("within 0.1 s", "within 5 s")
+    text = as_on_the_page(text, silent_port.port, 0.1).replace("within 0.1 s", "within 10 s")
+    text = text.replace("time: --scrutiny-ready-timeout", "time: default of --scrutiny-ready-timeout")
     assert (category, text) == TOLD["a bench that does not answer"]
 
 

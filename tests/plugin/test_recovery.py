@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from pytest_scrutiny.fakeserver.link import Timing
 from pytest_scrutiny.fakeserver.server import FakeServer
 
 # Imported here, so that it is loaded before a run in this process, which forgets what it loaded itself.
@@ -183,55 +184,99 @@ def test_a_dead_bench_costs_one_connect_timeout_a_run(
 ) -> None:
     pytester.makepyfile(test_dead=THREE + "def test_d(scrutiny_device): raise AssertionError('it ran')\n")
 
-    result = pytester.runpytest_inprocess(*silent_port.address, "--scrutiny-connect-timeout=0.2")
+    result = pytester.runpytest_inprocess(*silent_port.address, *SHORT)
 
     result.assert_outcomes(errors=4)
     assert silent_port.count_connections() == 1
     text = (
         "cannot connect to 127.0.0.1:*: it accepted the connection and says nothing within 0.2 s; expected a "
-        "Scrutiny server there. Start one, or check host and port. (address: --scrutiny-host, "
-        "--scrutiny-port; tried once, by test_dead.py::test_a; --scrutiny-fake needs no server)"
+        "Scrutiny server there. * (address: --scrutiny-host, --scrutiny-port; time: "
+        "--scrutiny-connect-timeout; tried once, by test_dead.py::test_a; --scrutiny-fake needs no server)"
     )
     result.stdout.fnmatch_lines([*[text] * 4, "failed: 4 by server"])
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-def test_a_bench_that_dies_during_the_run_costs_one_connect_timeout(
+SHORT = ("--scrutiny-connect-timeout=0.2", "--scrutiny-ready-timeout=0.1")
+SILENT = """
+    import pytest, socket
+
+    def test_kill(scrutiny_features, server):
+        server.stop()
+
+    @pytest.fixture(scope="session")
+    def silent(server):
+        with socket.create_server((server.host, server.port)) as listener:
+            listener.setblocking(False)
+            yield listener
+"""
+
+
+def test_a_bench_that_hangs_during_the_run_costs_one_connect_timeout_and_a_look(
     pytester: pytest.Pytester,
 ) -> None:
     pytester.makeconftest(RESTARTABLE)
     pytester.makepyfile(
-        test_dies="""
-        import pytest, socket
+        test_dies=SILENT
+        + """
+    def test_pays(silent, scrutiny_features): raise AssertionError("it ran")
 
-        def test_kill(scrutiny_features, server):
-            server.stop()
+    @pytest.mark.parametrize("number", range(100))
+    def test_b(silent, scrutiny_device, number): raise AssertionError("it ran")
 
-        @pytest.fixture(scope="session")
-        def silent(server):
-            with socket.create_server((server.host, server.port)) as listener:
-                listener.setblocking(False)
-                yield listener
-
-        def test_pays(silent, scrutiny_features): raise AssertionError("it ran")
-        def test_b(silent, scrutiny_features): raise AssertionError("it ran")
-        def test_c(silent, scrutiny_device): raise AssertionError("it ran")
-
-        def test_one_came(silent):
+    def test_two_came(silent):
+        for _ in range(2):
             silent.accept()[0].close()
-            with pytest.raises(BlockingIOError):
-                silent.accept()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
         """
     )
 
-    result = pytester.runpytest_inprocess("--scrutiny-connect-timeout=0.2")
+    result = pytester.runpytest_inprocess(*SHORT)
 
-    result.assert_outcomes(passed=2, errors=3)
+    result.assert_outcomes(passed=2, errors=101)
     text = (
         "the server was lost and is not back: cannot connect to 127.0.0.1:* says nothing within 0.2 s; *"
-        "(address: default; tried once, by test_dies.py::test_pays; --scrutiny-fake needs no server)"
+        "(address: default; time: --scrutiny-connect-timeout; tried once, by test_dies.py::test_pays; "
+        "--scrutiny-fake needs no server)"
     )
     result.stdout.fnmatch_lines([text] * 3)
+
+
+def test_a_server_that_was_busy_is_found_by_a_second_look(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(RESTARTABLE)
+    pytester.makepyfile(
+        test_busy=SILENT
+        + """
+    def test_pays(silent, scrutiny_features): raise AssertionError("it ran")
+
+    @pytest.fixture
+    def relieved(silent, server):
+        silent.close()
+        server.start()
+
+    def test_back(relieved, scrutiny_device):
+        assert scrutiny_device["/psu/setpoint"].read() == 5.0
+        """
+    )
+
+    pytester.runpytest_inprocess(*SHORT).assert_outcomes(passed=2, errors=1)
+
+
+def test_a_server_that_loads_an_sfd_at_the_start_of_the_run_is_waited_for(pytester: pytest.Pytester) -> None:
+    """For as long as the gate would wait for its device, and the terminal tells."""
+    pytester.makepyfile("def test_it(scrutiny_device): assert scrutiny_device.info\n")
+
+    with FakeServer(timing=Timing(sfd=1.3)) as server:
+        result = pytester.runpytest_inprocess(
+            "-v", f"--scrutiny-url={server.url}", "--scrutiny-connect-timeout=0.1"
+        )
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines([
+        "scrutiny: waiting for the server, 10 s at most (default of --scrutiny-ready-timeout): it accepted *",
+        "scrutiny: connected after 1.? s",
+    ])  # fmt: skip
 
 
 def test_a_device_that_does_not_come_costs_its_time_once(
