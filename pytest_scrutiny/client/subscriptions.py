@@ -20,11 +20,19 @@ from pytest_scrutiny.client.feed import TimedSample
 from pytest_scrutiny.client.handle import WatchableHandle
 from pytest_scrutiny.client.request import Message, Request, unsupported
 from pytest_scrutiny.client.session import Session
+from pytest_scrutiny.client.traps import (
+    KEPT_HZ,
+    explain_refusal,
+    is_alias_of_element,
+    is_behind_pointer,
+    is_element,
+)
 from pytest_scrutiny.client.write import WriteBoard
 from pytest_scrutiny.errors import (
     BadResponseError,
     InvalidValueError,
     NotSupportedByServerError,
+    OperationFailure,
     RemoteProtocolError,
     ScrutinyError,
     TimeoutException,
@@ -47,13 +55,8 @@ from pytest_scrutiny.protocol.watch import (
     update_records,
 )
 
-BEHIND_POINTER = "/*"
-"""What the path of something behind a pointer has, like ``/app/*node/id``: a server ends when a client that
-watches it leaves without unwatching it (0.12.0 and 0.13.0; behind an element of an array of pointers, 0.11.3
-to 0.16.0; observed)."""
-
 FAREWELL_TIMEOUT = 0.5
-"""Seconds for that on the way out; it takes milliseconds unless the server hangs."""
+"""Seconds to unwatch on the way out; it takes milliseconds unless the server hangs."""
 
 
 class WatchBoard:
@@ -73,6 +76,9 @@ class WatchBoard:
         self._takes_rates: bool | None = None  # until the first try nobody knows
         self._by_id: dict[str, WatchableHandle] = {}
         self._by_path: dict[str, WatchableHandle] = {}
+        self._kept: dict[
+            str, WatchableHandle
+        ] = {}  # by path: what is watched for nobody; see client/traps.py
         self._described: dict[str, WatchableInfo] = {}  # of the present device session and SFD
         self._device_session: str | None = None
         self._firmware_id: str | None = None
@@ -95,8 +101,7 @@ class WatchBoard:
         with self._session.lock:
             new = [path for path in dict.fromkeys(paths) if not self._is_live(path)]
         if new:
-            fields = encode_subscribe(new, rate_hz)
-            self._session.request(SUBSCRIBE, fields, lambda reply: self._install(reply, rate_hz), deadline)
+            self._subscribe(new, rate_hz, deadline)
         with self._session.lock:
             handles = [self._by_path[path] for path in paths if path in self._by_path]
         if len(handles) < len(paths):
@@ -117,24 +122,52 @@ class WatchBoard:
         handle = self._by_path.get(path)
         return handle is not None and not handle.is_dead
 
+    def _subscribe(self, paths: list[str], rate_hz: float | None, deadline: Deadline) -> None:
+        fields = encode_subscribe(paths, rate_hz)
+        try:
+            self._session.request(SUBSCRIBE, fields, lambda reply: self._install(reply, rate_hz), deadline)
+        except OperationFailure as exc:
+            explained = explain_refusal(paths, exc)
+            if explained is exc:
+                raise
+            with self._session.lock:
+                half = [path for path in paths if path not in self._kept]
+            with contextlib.suppress(ScrutinyError):  # it is refused too, and heals all the same
+                self._unsubscribe(half, deadline)
+            raise explained from exc
+
     def unwatch(self, paths: list[str], deadline: Deadline) -> None:
-        """Stop watching, with one request; what is not watched is left alone."""
+        """Stop watching, with one request; what is not watched is left alone.
+
+        Array elements and their aliases only become slow; see client/traps.py, Rule 2.
+        """
+        keeps_elements = any("[" in path for path in paths) and self._check_rates(deadline)
         with self._session.lock:
-            live = [path for path in paths if self._is_live(path)]
+            live = [self._by_path[path] for path in dict.fromkeys(paths) if self._is_live(path)]
+            kept = [h for h in live if is_alias_of_element(h) or (keeps_elements and is_element(h))]
             self._kill(
                 ValueStatus.NotWatched, [self._by_path.pop(path) for path in paths if path in self._by_path]
             )
+            self._kept.update((handle.info.path, handle) for handle in kept)
             self._session.wake_all()
-        if live:  # to unsubscribe what is not subscribed is an "Internal error" on 0.12 and 0.13 (observed)
-            self._session.request(UNSUBSCRIBE, encode_unsubscribe(live), lambda _: True, deadline)
+        self._unsubscribe([handle.info.path for handle in live if handle not in kept], deadline)
+        if kept and self._check_rates(deadline):
+            slow = encode_change_rate({handle.info.server_id: KEPT_HZ for handle in kept})
+            self._session.request(CHANGE_RATE, slow, decode_effective_rates, deadline)
+
+    def _unsubscribe(self, paths: list[str], deadline: Deadline) -> None:
+        if paths:  # to unsubscribe what is not subscribed is an "Internal error" on 0.12 and 0.13 (observed)
+            self._session.request(UNSUBSCRIBE, encode_unsubscribe(paths), lambda _: True, deadline)
 
     def part(self) -> None:
         """Stop watching what the server would not survive if we just left."""
-        handles = [handle for handle in self.handles() if not handle.is_dead]
-        fatal = [h.info.path for h in handles if BEHIND_POINTER in f"{h.info.path} {h.place}"]
+        with self._session.lock:
+            live = [handle for handle in self._by_path.values() if not handle.is_dead]
+            fatal = [handle for handle in (*live, *self._kept.values()) if is_behind_pointer(handle)]
+            self._kill(ValueStatus.NotWatched, fatal)
         if fatal and self._session.is_open:
             with contextlib.suppress(ScrutinyError):  # we leave anyway
-                self.unwatch(fatal, Deadline(FAREWELL_TIMEOUT))
+                self._unsubscribe([handle.info.path for handle in fatal], Deadline(FAREWELL_TIMEOUT))
 
     def watched(self) -> list[str]:
         """Return the paths that are watched."""
@@ -257,6 +290,7 @@ class WatchBoard:
                 handle = self._by_path[path] = WatchableHandle(info, self._session, self)
             handle.rate_hz = rate_hz
             handle.live(info, self._device_session)
+            self._kept.pop(path, None)
             self._by_id[info.server_id] = handle
         return True
 
@@ -300,7 +334,7 @@ class WatchBoard:
             return
         self._device_session = report.session_id
         self._firmware_id = report.sfd_firmware_id
-        self._described = {}
+        self._described, self._kept = {}, {}
         if report.session_id is not None:
             has_names = report.sfd_firmware_id is not None
             by_rate: dict[float | None, list[str]] = {}

@@ -18,10 +18,10 @@ import attrs
 
 from pytest_scrutiny.fakeserver import access, status, watch, write
 from pytest_scrutiny.fakeserver.device import SimulatedDevice
+from pytest_scrutiny.fakeserver.entries import Client, Message
 from pytest_scrutiny.fakeserver.link import DEFAULT_LINK, Change, DeviceLink, Timing
 from pytest_scrutiny.fakeserver.rows import RPV, Alias, Variable
 from pytest_scrutiny.fakeserver.state import Command, Refused, Request, State
-from pytest_scrutiny.fakeserver.watchables import Client, Message
 from pytest_scrutiny.model.link import DeviceLinkInfo
 from pytest_scrutiny.protocol.dialect import Dialect
 
@@ -35,6 +35,7 @@ class Api:
 
     Every ``now`` is seconds on one clock that does not go back.
 
+    :ivar has_ended: a real server would have ended by itself by now.
     :param now: the server's time zero; ``epoch`` is the same moment in seconds since 1970.
     """
 
@@ -48,6 +49,7 @@ class Api:
         timing: Timing | None = None,
         link: DeviceLinkInfo = DEFAULT_LINK,
     ) -> None:
+        self.has_ended = False
         self._now = now
         self._state = State(
             dialect, device, timing or Timing(), self._follow, now=now, epoch=epoch, link=link
@@ -90,7 +92,9 @@ class Api:
 
     def close(self, client: Client) -> None:
         """Forget a client and its subscriptions."""
-        self._state.watchables.unwatch_all(client)
+        if not self._state.watchables.unwatch_all(client):
+            logger.critical("! ended, for a client left that watches an alias whose element is lost")
+            self.has_ended = True
         if client in self._state.clients:
             self._state.clients.remove(client)
 

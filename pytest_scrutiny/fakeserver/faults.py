@@ -20,7 +20,7 @@ from typing import Literal, TypeAlias
 import attrs
 
 from pytest_scrutiny.errors import NameNotFoundError
-from pytest_scrutiny.fakeserver.watchables import Message
+from pytest_scrutiny.fakeserver.entries import Message
 
 Transport: TypeAlias = Literal["tcp", "websocket"]
 BOTH: tuple[Transport, ...] = ("tcp", "websocket")

@@ -8,8 +8,8 @@ PYTEST_DONT_REWRITE
 from collections import Counter, deque
 from collections.abc import Callable
 
+from pytest_scrutiny.fakeserver.entries import Message
 from pytest_scrutiny.fakeserver.faults import Arrival, Fault, Passage, Transport
-from pytest_scrutiny.fakeserver.watchables import Message
 
 
 class Lane:

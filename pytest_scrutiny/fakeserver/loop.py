@@ -102,9 +102,9 @@ class Loop:
     # The loop itself
 
     def run(self) -> None:
-        """Serve until :meth:`request_stop`, then close everything."""
+        """Serve until :meth:`request_stop`, or until a real server would end; then close everything."""
         try:
-            while not self._is_stopping:
+            while not self._is_stopping and not self._api.has_ended:
                 self._turn()
         finally:
             self.close()

@@ -12,9 +12,9 @@ from typing import Literal, TypeAlias
 
 from pytest_scrutiny.errors import ConnectionError
 from pytest_scrutiny.fakeserver.api import Api
+from pytest_scrutiny.fakeserver.entries import Client, Message
 from pytest_scrutiny.fakeserver.faults import Fault
 from pytest_scrutiny.fakeserver.lane import Lane
-from pytest_scrutiny.fakeserver.watchables import Client, Message
 from pytest_scrutiny.protocol.connection import ServerConnection
 from pytest_scrutiny.protocol.framing import MTU, DatagramFraming
 

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import attrs
 
 from pytest_scrutiny.fakeserver.device import SimulatedDevice
+from pytest_scrutiny.fakeserver.entries import Client, Entry
 from pytest_scrutiny.fakeserver.link import DEFAULT_LINK, Change, DeviceLink, Timing
-from pytest_scrutiny.fakeserver.watchables import Client, Entry, Watchables
+from pytest_scrutiny.fakeserver.watchables import Watchables
 from pytest_scrutiny.model.link import DeviceLinkInfo
 from pytest_scrutiny.protocol.dialect import Dialect
 

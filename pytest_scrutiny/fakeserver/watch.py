@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
+from pytest_scrutiny.fakeserver.entries import Entry
 from pytest_scrutiny.fakeserver.state import Command, Refused, Request
-from pytest_scrutiny.fakeserver.watchables import Entry
 from pytest_scrutiny.model.listing import ServerDatastoreContentType, VariableFactoryInterface
 from pytest_scrutiny.model.values import WatchableType
 from pytest_scrutiny.model.watch import WatchableInfo

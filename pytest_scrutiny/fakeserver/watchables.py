@@ -6,16 +6,13 @@ description is loaded. Each time they get new server ids, so that an old id mean
 PYTEST_DONT_REWRITE
 """
 
-import base64
 import itertools
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias
-
-import attrs
 
 from pytest_scrutiny.fakeserver.arrays import Array, bare_path
 from pytest_scrutiny.fakeserver.device import SimulatedDevice
+from pytest_scrutiny.fakeserver.entries import Client, Entry
 from pytest_scrutiny.fakeserver.exchange import Exchange, Reading
 from pytest_scrutiny.fakeserver.link import Timing
 from pytest_scrutiny.fakeserver.rows import RPV, Alias, Row, Variable
@@ -23,124 +20,9 @@ from pytest_scrutiny.model.listing import VariableFactoryInterface
 from pytest_scrutiny.model.values import WatchableType
 from pytest_scrutiny.model.watch import AliasDetails, RPVDetails, VariableDetails, WatchableInfo
 from pytest_scrutiny.protocol.dialect import Dialect
-from pytest_scrutiny.protocol.watch import UPDATE, encode_update
-
-Message: TypeAlias = tuple[str, object, dict[str, object]]
-"""A command, the id of the request it answers (or None), and its fields."""
 
 _RATE_GRACE = 0.5
 """What is due within half a poll is read with this one: a read is one exchange, not one a subscription."""
-
-
-class Client:
-    """One client of the server.
-
-    :ivar outbox: what is to be sent, oldest first.
-    :ivar is_registered: pushes reach it.
-    :ivar throttle_hz: updates a second it wants at most; None for all.
-    """
-
-    def __init__(self) -> None:
-        self.outbox: list[Message] = []
-        self.is_registered = False
-        self.throttle_hz: float | None = None
-        self._news: dict[str, Entry] = {}  # by server id: of each entry only the latest is sent
-        self._quiet_until = 0.0
-
-    def push(self, command: str, fields: dict[str, object]) -> None:
-        """Send what nobody asked for."""
-        self.outbox.append((command, None, fields))
-
-    @property
-    def next_time(self) -> float | None:
-        """When its throttle lets the next updates through; None if none wait."""
-        return self._quiet_until if self._news else None
-
-    def note(self, entry: "Entry") -> None:
-        """Remember that an entry has a new value to tell."""
-        self._news[entry.info.server_id] = entry
-
-    def forget(self, entry: "Entry") -> None:
-        """Drop what is still to be told of an entry."""
-        self._news.pop(entry.info.server_id, None)
-
-    def tell_news(self, dialect: Dialect, now: float) -> None:
-        """Push the updates that are waiting, unless the client is throttled."""
-        if not self._news or now < self._quiet_until:
-            return
-        records = [entry.encode(dialect) for entry in self._news.values()]
-        self._news.clear()
-        if self.throttle_hz:
-            self._quiet_until = now + len(records) / self.throttle_hz
-        if dialect.batched_updates:
-            self.push(UPDATE, {"updates": records})
-            return
-        for record in records:
-            self.push(UPDATE, {"updates": [record]})
-
-
-@attrs.define(eq=False)
-class Entry:
-    """One name on the server.
-
-    :ivar is_element: it is an array's, made when it was first asked for, until nobody watches it any more.
-    :ivar pointer: behind which its target lies, if any.
-    :ivar watchers: ``{client: updates a second, or None for all}``.
-    :ivar needed_by: what is watched behind it, and so is read only if this is read too.
-    :ivar due: when it is to be read next, while it is watched or needed.
-    """
-
-    row: Row
-    target: Variable | RPV
-    info: WatchableInfo
-    is_element: bool = False
-    pointer: "Entry | None" = None
-    watchers: dict[Client, float | None] = attrs.field(factory=dict)
-    needed_by: "set[Entry]" = attrs.field(factory=set)
-    due: float = 0.0
-    reading: Reading = attrs.field(default=Reading(None))
-    time_us: float = 0.0
-
-    @property
-    def rate_hz(self) -> float | None:
-        """The rate of its fastest watcher; None as soon as one wants everything."""
-        wanted = [*self.watchers.values(), *(entry.rate_hz for entry in self.needed_by)]
-        rates = [rate for rate in wanted if rate is not None]
-        return max(rates) if len(rates) == len(wanted) and rates else None
-
-    @property
-    def base(self) -> int | None:
-        """What its pointer held when it was last read; None if it has none, or that was never read."""
-        value = None if self.pointer is None else self.pointer.reading.value
-        return None if value is None else int(value)
-
-    def address(self, dialect: Dialect) -> int | None:
-        """Return where its target lies, as far as the server knows; None for RPVs, too."""
-        if isinstance(self.target, RPV):
-            return None
-        if self.pointer is None:
-            return self.target.address
-        base = dialect.unread_pointer if self.base is None else self.base
-        return None if base is None else base + self.target.address
-
-    def describe(self, dialect: Dialect) -> WatchableInfo:
-        """Return what the server tells about it at present."""
-        if self.pointer is None or not isinstance(self.info.details, VariableDetails):
-            return self.info
-        details = attrs.evolve(self.info.details, address=self.address(dialect))
-        return attrs.evolve(self.info, details=details)
-
-    def encode(self, dialect: Dialect) -> dict[str, object]:
-        """Return its present value as a record of a ``watchable_update``."""
-        reading = self.reading
-        return encode_update(
-            self.info.server_id,
-            reading.value,
-            dialect,
-            server_time_us=self.time_us,
-            status=reading.status,
-            data=None if reading.data is None else base64.b64encode(reading.data).decode(),
-        )
 
 
 class Watchables:
@@ -194,6 +76,9 @@ class Watchables:
         entry = Entry(
             row=row, target=target, info=self._describe(row, target), is_element=is_element, pointer=pointer
         )
+        known = self._by_path.get(target.path)
+        if isinstance(row, Alias) and known is not None and known.is_element:
+            entry.element = known
         self._by_path[row.path] = self._by_id[entry.info.server_id] = entry
         return entry
 
@@ -241,7 +126,7 @@ class Watchables:
             self.factories = ()
         for entry in [entry for entry in self._by_path.values() if isinstance(entry.row, kinds)]:
             for client in list(entry.watchers):
-                self.unwatch(client, entry)
+                self._end(client, entry)
             self._forget(entry)
 
     def _forget(self, entry: Entry) -> None:
@@ -262,23 +147,45 @@ class Watchables:
     # Watching
 
     def watch(self, client: Client, entry: Entry, rate_hz: float | None, now: float) -> None:
-        """Let a client watch an entry, or change how often it wants it; the next read brings a value."""
+        """Let a client watch an entry, or change how often it wants it; the next read brings a value.
+
+        :raises LookupError: if it is an alias whose element is lost; the subscription is in place by half.
+        """
+        if entry.element is not None and self._dialect.element_aliases == "refused":
+            raise LookupError(f"{entry.row.path} is an alias of an element")
         entry.watchers[client] = rate_hz
+        if self._is_broken(entry):
+            raise LookupError(f"{entry.row.path} is an alias of an element that is lost")
         for read in (entry, entry.pointer):
             if read is not None:
                 read.due = now + self._timing.exchange
                 self._watched[read.info.server_id] = read
-        if entry.pointer is not None:
-            entry.pointer.needed_by.add(entry)
+        for base in (entry.element, entry.pointer):
+            if base is not None:
+                base.needed_by.add(entry)
 
     def unwatch(self, client: Client, entry: Entry) -> None:
-        """End a client's subscription, if it has one."""
+        """End a client's subscription, if it has one.
+
+        :raises LookupError: if it is an alias whose element is lost; the subscription is ended all the same.
+        """
+        is_broken = client in entry.watchers and self._is_broken(entry)
+        self._end(client, entry)
+        if is_broken:
+            raise LookupError(f"{entry.row.path} is an alias of an element that is lost")
+
+    def _end(self, client: Client, entry: Entry) -> None:
         entry.watchers.pop(client, None)
         client.forget(entry)
-        if not entry.watchers and entry.pointer is not None:
-            entry.pointer.needed_by.discard(entry)
-            self._let_go(entry.pointer)
+        for base in (entry.element, entry.pointer):
+            if not entry.watchers and base is not None:
+                base.needed_by.discard(entry)
+                self._let_go(base)
         self._let_go(entry)
+
+    def _is_broken(self, entry: Entry) -> bool:
+        element = entry.element
+        return element is not None and self._by_path.get(element.row.path) is not element
 
     def _let_go(self, entry: Entry) -> None:
         if not entry.watchers and not entry.needed_by:
@@ -286,10 +193,13 @@ class Watchables:
             if entry.is_element:
                 self._forget(entry)
 
-    def unwatch_all(self, client: Client) -> None:
-        """End all of a client's subscriptions."""
-        for entry in list(self._watched.values()):
-            self.unwatch(client, entry)
+    def unwatch_all(self, client: Client) -> bool:
+        """End all of a client's subscriptions; return whether a server survives it."""
+        watched = [entry for entry in self._by_path.values() if client in entry.watchers]
+        is_whole = not any(self._is_broken(entry) for entry in watched)
+        for entry in watched:
+            self._end(client, entry)
+        return is_whole or self._dialect.element_aliases != "fatal"
 
     @property
     def next_read(self) -> float | None:

@@ -12,9 +12,9 @@ import math
 import uuid
 from collections.abc import Mapping
 
+from pytest_scrutiny.fakeserver.entries import Client, Entry
 from pytest_scrutiny.fakeserver.exchange import WriteRefused
 from pytest_scrutiny.fakeserver.state import Command, PendingWrite, Refused, Request, State
-from pytest_scrutiny.fakeserver.watchables import Client, Entry
 from pytest_scrutiny.model.write import WriteCompletion
 from pytest_scrutiny.protocol.expression import read_number
 from pytest_scrutiny.protocol.write import (

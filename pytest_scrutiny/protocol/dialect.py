@@ -46,6 +46,8 @@ class Dialect:
     :ivar unread_pointer: what a pointer that was never read counts as; None: what is behind has no address.
     :ivar alias_gives_floats: whatever its target is, and takes floats only.
     :ivar counts_bits_from_the_top: where bit fields of big-endian devices are read, but not where written.
+    :ivar element_aliases: an alias of an array's element, once nobody watches it any more, is "lost";
+        "refused": it always is; "fatal": who tries it and leaves ends the server.
     :ivar resets_on_close: a closed connection shows as ECONNRESET, not as the end of the stream.
     """
 
@@ -90,6 +92,7 @@ class Dialect:
     unread_pointer: Literal[0] | None = 0
     alias_gives_floats: bool = True
     counts_bits_from_the_top: bool = False
+    element_aliases: Literal["lost", "refused", "lost again", "fatal"] = "lost"
     resets_on_close: bool = False
 
     @property
@@ -142,10 +145,11 @@ _CHANGES: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("0.9.0", {"path_key": "path", "datatype_key": "dtype", "list_has_ids": False, "write_takes_math": True,
                "list_has_factories": True}),
     ("0.9.2", {"strict_types": True}),
-    ("0.10.0", {"watch_has_details": True}),
-    ("0.11.0", {"unwatch_reply": "response_unsubscribe_watchable", "knows_pointers": True}),
+    ("0.10.0", {"watch_has_details": True, "element_aliases": "refused"}),
+    ("0.11.0", {"unwatch_reply": "response_unsubscribe_watchable", "knows_pointers": True,
+                "element_aliases": "lost again"}),
     ("0.12.0", {"update_tells_invalid": True, "batched_updates": True, "write_needs_watch": False,
-                "resets_on_close": True, "unread_pointer": None}),
+                "resets_on_close": True, "unread_pointer": None, "element_aliases": "fatal"}),
     ("0.13.0", {"watch_takes_rate": True}),
     ("0.14.0", {"bool_word": "bool8", "char_bit": True}),
     ("0.14.1", {"counts_bits_from_the_top": True}),

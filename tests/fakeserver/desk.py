@@ -5,9 +5,9 @@ from typing import Any
 
 from pytest_scrutiny.fakeserver.api import Api
 from pytest_scrutiny.fakeserver.device import SimulatedDevice
+from pytest_scrutiny.fakeserver.entries import Client
 from pytest_scrutiny.fakeserver.link import Timing
 from pytest_scrutiny.fakeserver.profiles import make_device
-from pytest_scrutiny.fakeserver.watchables import Client
 from pytest_scrutiny.protocol.dialect import LATEST, dialect_of
 
 EPOCH = 1_700_000_000.0

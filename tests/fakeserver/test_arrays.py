@@ -133,3 +133,51 @@ def test_websocket_releases_take_one_glob_only() -> None:
 
     assert talker.refusal("get_watchable_list", filter={"name": ["/app/*", "/psu/*"]}) == "Internal error"
     assert talker.ask("get_watchable_list", filter={"name": "/app/m*"})["qty"]["var"] == 1
+
+
+@pytest.mark.parametrize(
+    ("release", "is_watched", "is_watched_again", "survives"),
+    [
+        ("0.9.0", True, False, True),
+        ("0.10.1", False, False, True),
+        ("0.11.3", True, False, True),
+        ("0.12.0", True, False, False),
+        ("0.16.0", True, False, False),
+    ],
+)
+def test_an_alias_is_lost_with_its_element(
+    release: str, is_watched: bool, is_watched_again: bool, survives: bool
+) -> None:
+    """As on real servers; where these end, the fake does so too."""
+    desk = Desk.ready(release, "types")
+    talker, other = desk.connect(), desk.connect()
+    paths = ["/alias/element"]
+    commands = ("subscribe_watchable", "unsubscribe_watchable", "subscribe_watchable")
+    replies = [talker.ask(command, watchables=paths).get("msg") for command in commands]
+    desk.api.close(talker.client)
+
+    assert replies[0] == (None if is_watched else "Internal error")
+    assert replies[2] == (None if is_watched_again else "Internal error")
+    assert desk.api.has_ended is not survives
+    assert other.watch("/arrays/points[1]/y")
+
+
+def test_to_unwatch_a_lost_alias_heals_the_server() -> None:
+    desk = Desk.ready("0.16.0", "types")
+    talker = desk.connect()
+    talker.watch("/alias/element")
+    talker.ask("unsubscribe_watchable", watchables=["/alias/element"])
+    talker.refusal("subscribe_watchable", watchables=["/alias/element"])
+
+    assert talker.refusal("unsubscribe_watchable", watchables=["/alias/element"]) == "Internal error"
+    desk.api.close(talker.client)
+    assert not desk.api.has_ended
+
+
+def test_an_alias_lives_while_somebody_watches_its_element() -> None:
+    desk = Desk.ready("0.16.0", "types")
+    talker = desk.connect()
+    talker.watch("/alias/element", "/arrays/points[1]/y")
+    talker.ask("unsubscribe_watchable", watchables=["/alias/element"])
+
+    assert talker.watch("/alias/element")

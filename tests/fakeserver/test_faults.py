@@ -9,10 +9,10 @@ import pytest
 
 from pytest_scrutiny.errors import NameNotFoundError, RemoteProtocolError
 from pytest_scrutiny.fakeserver import faults as make
+from pytest_scrutiny.fakeserver.entries import Message
 from pytest_scrutiny.fakeserver.faults import FAULTS, Fault, Transport, make_fault
 from pytest_scrutiny.fakeserver.lane import Lane
 from pytest_scrutiny.fakeserver.server import FakeServer
-from pytest_scrutiny.fakeserver.watchables import Message
 from pytest_scrutiny.protocol.framing import DatagramFraming, encode_datagram
 from tests.clock import MS
 from tests.fakeserver.wire import Wire
