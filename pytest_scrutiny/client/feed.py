@@ -9,6 +9,9 @@ Rule 3: after a write the server itself reports the written value, without havin
     to 0.3) it is the second after it.
 Rule 4: a wait that began before a write still wants what the device gave before it. Of a write it leaves out
     the echo only: the one sample that the server made up, right before the write's completion.
+Rule 5: the first sample of what lies behind a pointer says that this is null, whatever it is: the server has
+    not read it yet (0.12.0 to 0.16.0; the second, 10 to 20 ms later, is right; observed). So where values are
+    waited for, an invalid sample does not count until a subscription has had time to settle.
 
 PYTEST_DONT_REWRITE
 """
@@ -29,6 +32,9 @@ from pytest_scrutiny.model.watch import AliasDetails, Sample, WatchableInfo
 ECHO_US = 5000.0
 """How long before a write's completion the server's own echo of it may lie, in microseconds of its clock: it
 lay 21 to 454 before, the device's own latest sample 9,979 or more (0.9.2, 0.12.0 and 0.16.0, observed)."""
+
+SETTLING_US = 100_000
+"""Microseconds after the first sample of a subscription in which an invalid one does not count."""
 
 
 class TimedSample(NamedTuple):
@@ -89,7 +95,7 @@ class Feed:
         def find() -> Sample | None:
             self._is_over()
             for number in range(max(start, self.history.dropped), self.history.total):
-                if self._is_after_writes(number):
+                if self._is_after_writes(number) and not self._is_premature(number):
                     return self._sample(number)
             return None
 
@@ -125,7 +131,7 @@ class Feed:
         return [
             TimedSample(n, self.history.time_us(n), self._sample(n))
             for n in range(first, self.history.total)
-            if not self._is_echo(n)
+            if not self._is_echo(n) and not self._is_premature(n)
         ]
 
     def fresh_samples(self, number: int) -> list[TimedSample]:
@@ -182,6 +188,13 @@ class Feed:
         # From 0.12 on a server may send it after the completion, with the values it reads at that time.
         is_later = self._written_us is not None and number >= self.history.written
         return is_later and not self._is_after_writes(number)
+
+    def _is_premature(self, number: int) -> bool:
+        """Return whether a sample is one that Rule 5 leaves out."""
+        if not self.history.dropped <= self._born <= number:
+            return False
+        since_us = self.history.time_us(number) - self.history.time_us(self._born)
+        return since_us < SETTLING_US and self._sample(number).value is None
 
     def _is_over(self) -> bool:
         """Raise if no update can come any more, else return False; called with the lock held.

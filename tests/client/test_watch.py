@@ -468,3 +468,30 @@ def test_a_dead_handle_does_not_take_its_ids_new_owner_along(bench: Bench) -> No
     new.wait_update(5 * SECOND, previous_counter=0)
 
     assert new.value == 4.0
+
+
+def null(t: float) -> dict[str, Any]:
+    return {"id": "id-/v", "v": None, "t": t, "r": "nullptr"}
+
+
+def test_a_first_sample_without_a_value_does_not_count(bench: Bench) -> None:
+    """It says that a pointer is null that the server has not read yet."""
+    handle = watch(bench)
+    reading = bench.call(handle.read_fresh, Deadline(5 * SECOND))
+    waiting = bench.call(handle.wait_samples, 0, Deadline(5 * SECOND))
+    update(bench, null(0.0), null(99_999.0), {"id": "id-/v", "v": 5, "t": 99_999.5})
+
+    assert reading.result().value == 5
+    assert [timed.sample.value for timed in waiting.result()] == [5]
+
+
+def test_a_sample_without_a_value_counts_once_the_subscription_has_settled(bench: Bench) -> None:
+    handle = watch(bench)
+    reading = bench.call(handle.read_fresh, Deadline(5 * SECOND))
+    update(bench, null(50_000.0), null(149_999.0), null(150_000.0))
+
+    assert reading.result().status is ValueStatus.NullPtrDereferenced
+    assert [timed.number for timed in handle.wait_samples(0, Deadline(SECOND))] == [2]
+    update(bench, null(150_001.0))
+    handle.wait_update(5 * SECOND, previous_counter=3)
+    assert len(handle.wait_samples(3, Deadline(SECOND))) == 1

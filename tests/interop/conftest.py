@@ -132,3 +132,10 @@ def wait_usable(client: ScrutinyClient, *, other_than: str | None = None) -> str
     )
     assert info.device_session_id is not None
     return info.device_session_id
+
+
+def renew(client: ScrutinyClient, bench: Bench) -> None:
+    """Let the device begin anew, and its server forget what it knew of it."""
+    before = client.get_server_status().device_session_id
+    bench.reset()
+    wait_usable(client, other_than=before)

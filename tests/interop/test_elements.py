@@ -7,7 +7,7 @@ from pytest_scrutiny.errors import OperationFailure
 from pytest_scrutiny.hil.device import Device
 from pytest_scrutiny.protocol.dialect import Dialect, dialect_of
 from tests.interop.benches import HOST, Bench
-from tests.interop.conftest import TIMEOUT, wait_usable
+from tests.interop.conftest import TIMEOUT, renew, wait_usable
 
 BENCH_DEVICES = ("types",)
 ELEMENT, ALIAS = "/arrays/points[1]/y", "/alias/element"
@@ -24,13 +24,7 @@ def dialect(bench: Bench) -> Dialect:
 @pytest.fixture
 def client(bench: Bench, client: ScrutinyClient) -> ScrutinyClient:
     """A client of a server that has just loaded its firmware description, so that no alias is lost."""
-    before = client.get_server_status().device_session_id
-    bench.reset()
-    client.wait_server_status(
-        lambda info: info.sfd is not None and info.device_session_id not in (None, before),
-        TIMEOUT,
-        "the device was not back",
-    )
+    renew(client, bench)
     return client
 
 

@@ -11,7 +11,7 @@ from pytest_scrutiny.hil.device import Device
 from pytest_scrutiny.model.values import ValueStatus
 from pytest_scrutiny.protocol.dialect import dialect_of
 from tests.interop.benches import HOST, Bench
-from tests.interop.conftest import TIMEOUT, wait_usable
+from tests.interop.conftest import TIMEOUT, renew, wait_usable
 
 BENCH_DEVICES = ("types", "types-big")
 NODE, ID, VALUE = "/pointers/node", "/pointers/*node/id", "/pointers/*node/value"
@@ -35,7 +35,6 @@ def test_a_pointer_is_an_address(device: Device) -> None:
 
 
 def test_what_is_behind_a_pointer_is_read_and_written(device: Device, bench: Bench) -> None:
-    """The first update may say that the pointer is null, however good it is; so it is waited for."""
     number, value = device[ID], device[VALUE]
 
     assert number.wait(-5, timeout=TIMEOUT) == -5
@@ -43,6 +42,29 @@ def test_what_is_behind_a_pointer_is_read_and_written(device: Device, bench: Ben
     number.write(1234)
     assert number.read() == 1234
     assert device["/nodes/first/id"].read() == 1234
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (VALUE, -7.5),
+        ("/pointers/*table[2]", 77),
+        ("/pointers/*node/samples[2]", 30),
+        ("/alias/behind", -10),
+        ("/pointers/*forbidden", None),
+    ],
+)
+def test_the_first_read_after_a_reset_is_right(
+    client: ScrutinyClient, bench: Bench, path: str, expected: float | None
+) -> None:
+    """The server has not read the pointer yet, and its first update says that it is null."""
+    renew(client, bench)
+    value = Device(client)[path]
+    if expected is not None:
+        assert value.read() == expected
+    elif dialect_of(bench.release).update_tells_invalid:
+        with pytest.raises(InvalidValueError, match="lies in a forbidden memory region"):
+            value.read()
 
 
 def test_a_pointer_leads_where_it_points_to(device: Device) -> None:
