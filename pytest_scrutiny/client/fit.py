@@ -26,6 +26,17 @@ from pytest_scrutiny.model.values import (
 from pytest_scrutiny.model.watch import AliasDetails, VariableDetails, WatchableInfo
 from pytest_scrutiny.protocol.expression import read_number
 
+UNEXPLAINED_FLOAT32 = 1e18
+UNEXPLAINED = 1e288
+"""The most that is written to an alias of a float32, or of anything else, whose gain is not known: at a gain
+of 1e-20 they store 1e38 and 1e308, and no unit has a smaller one."""
+
+_FLT_MAX = 3.4028235e38
+"""How FLOAT32_MAX is usually written, a little too much: C compilers round it to that."""
+
+_LONGEST_SHOWN = 80
+_LONG_BITS = 256  # the widest datatype; Python refuses to print very long ones
+
 
 def check_value(info: WatchableInfo, value: object) -> bool | float:
     """Return what to send for a caller's value: a number, true or false, an enum member's name or other text.
@@ -36,28 +47,98 @@ def check_value(info: WatchableInfo, value: object) -> bool | float:
     """
     number = _read_text(info, value) if isinstance(value, str) else _plain_number(info, value)
     if isinstance(number, float) and not math.isfinite(number):
-        raise ValueError(
-            f"value {value!r} does not fit {info.path}: expected a finite number; a server takes no other"
-        )
+        raise _misfit(info, value, "expected a finite number; a server takes no other")
     alias = info.details if isinstance(info.details, AliasDetails) else None
+    if alias is None and info.type is not WatchableType.Alias:
+        return _check_stored(info, value, number)
+    is_bool = isinstance(info.datatype, EmbeddedDataType) and info.datatype.is_bool()
+    if isinstance(number, bool) and not is_bool:
+        number = int(number)  # a server applies neither gain nor limits to true and false (0.9.2, 0.16.0)
     if alias is not None:
-        _check_alias_limits(info, number, alias)
-    stored = number if alias is None else _unscale(number, alias)
-    if info.type is WatchableType.Alias and alias is None:
-        return number  # before 0.10 nobody tells what it stands for, so nobody knows what fits
+        _check_alias_limits(info, value, number, alias)
+    if is_bool:
+        return bool(_check_stored(info, value, number))  # as bool: no gain is applied to what is read either
+    if alias is None:
+        return _check_unexplained(info, value, number)
+    return _check_scaled(info, value, number, alias)
+
+
+def _check_stored(info: WatchableInfo, value: object, number: float) -> bool | float:
+    """Return what to send to what is stored as it is written."""
+    if info.datatype is EmbeddedDataType.float32 and abs(number) == _FLT_MAX:
+        number = math.copysign(FLOAT32_MAX, number)
+    low, high, what = _limits(info)
+    if not low <= number <= high:
+        raise _misfit(info, value, f"expected {low} to {high}, {what}")
+    if not _is_whole(info):
+        return number
+    if number != int(number):
+        raise _misfit(info, value, f"expected a whole number for {info.datatype.name}")
+    return number if isinstance(number, bool) else int(number)
+
+
+def _check_scaled(info: WatchableInfo, value: object, number: float, alias: AliasDetails) -> float:
+    """Return what to send to an alias, so that what it stands for can be stored."""
+    stored = _unscale(number, alias)
     low, high, what = _limits(info)
     if not low <= stored <= high:
-        raise ValueError(f"value {value!r} does not fit {info.path}: expected {low} to {high}, {what}")
-    is_whole = isinstance(info.datatype, EmbeddedDataType) and (
-        info.datatype.is_integer() or info.datatype.is_pointer()
-    )
-    if alias is None and is_whole and number != int(number):
-        raise ValueError(
-            f"value {value!r} does not fit {info.path}: expected a whole number for {info.datatype.name}"
+        raise _misfit(info, value, f"expected {_in_units(low, high, alias)}, {what}")
+    if not _is_whole(info):
+        return number
+    # Only at a gain of 1: what is read through another one comes in its steps, and so goes what is written.
+    tolerance = 1e-6 if alias.offset else 0.0
+    has_steps_of_1 = abs(alias.gain or 1.0) == 1.0
+    if has_steps_of_1 and not math.isclose(stored, round(stored), rel_tol=0.0, abs_tol=tolerance):
+        offset = f" from its offset of {alias.offset:g} on" if alias.offset else ""
+        raise _misfit(info, value, f"expected a whole number{offset} for {info.datatype.name}")
+    return _away_from_the_edge(number, stored, alias)
+
+
+def _check_unexplained(info: WatchableInfo, value: object, number: float) -> float:
+    """Return what to send to an alias whose gain the server does not tell: before 0.10 none does.
+
+    What fits is not known then. Refused is what may be too much for what it stands for: over FLT_MAX ends the
+    server, and what leaves the range of a double keeps it from writing anything any more (0.3.0, 0.9.2).
+    """
+    is_narrow = isinstance(info.datatype, UnknownValue) or info.datatype is EmbeddedDataType.float32
+    bound = UNEXPLAINED_FLOAT32 if is_narrow else UNEXPLAINED
+    if not -bound <= number <= bound:
+        raise _misfit(
+            info,
+            value,
+            f"expected {-bound:g} to {bound:g}; this server does not tell the alias' gain (0.10 and later "
+            "do) and may end if it has to store more. Write what the alias stands for instead",
         )
-    if alias is not None and is_whole:
-        return _away_from_the_edge(number, stored, alias)
-    return int(number) if is_whole and not isinstance(number, bool) else number
+    return number
+
+
+def _is_whole(info: WatchableInfo) -> bool:
+    datatype = info.datatype
+    return isinstance(datatype, EmbeddedDataType) and (
+        datatype.is_integer() or datatype.is_pointer() or datatype.is_bool()
+    )
+
+
+def _in_units(low: float, high: float, alias: AliasDetails) -> str:
+    """Return the range of what is stored, as the alias gives it."""
+    if alias.gain in (None, 1.0) and not alias.offset:
+        return f"{low} to {high}"
+    ends = sorted(limit * (alias.gain or 1.0) + (alias.offset or 0.0) for limit in (low, high))
+    return " to ".join(str(min(max(end, -FLOAT64_MAX), FLOAT64_MAX)) for end in ends)
+
+
+def _misfit(info: WatchableInfo, value: object, expected: str) -> ValueError:
+    return ValueError(f"value {shown(value)} does not fit {info.path}: {expected}")
+
+
+def shown(value: object) -> str:
+    """Return a caller's value for an error text: what fits in a line of it."""
+    if isinstance(value, int) and value.bit_length() > _LONG_BITS:
+        return f"of {value.bit_length()} bits"
+    text = repr(value)
+    if len(text) <= _LONGEST_SHOWN:
+        return text
+    return f"of {len(text)} characters, {text[: _LONGEST_SHOWN // 2 - 1]}…"
 
 
 def _away_from_the_edge(number: float, stored: float, alias: AliasDetails) -> float:
@@ -87,13 +168,13 @@ def enum_value(info: WatchableInfo, name: str) -> int:
     :raises BadEnumError: if it has no enum, or no such member.
     """
     if info.enum is None:
-        raise BadEnumError(f"value {name!r} does not fit {info.path}: it has no enum; expected a number")
+        raise BadEnumError(f"value {shown(name)} does not fit {info.path}: it has no enum; expected a number")
     if name in info.enum.vals:
         return info.enum.vals[name]
     near = difflib.get_close_matches(name, info.enum.vals, 1, 0.5)
     members = ", ".join(f"{member}={number}" for member, number in info.enum.vals.items())
     hint = f"did you mean {near[0]!r}?" if near else "write a name or its number."
-    raise BadEnumError(f"value {name!r} does not fit {info.path}: expected one of {members}; {hint}")
+    raise BadEnumError(f"value {shown(name)} does not fit {info.path}: expected one of {members}; {hint}")
 
 
 def _plain_number(info: WatchableInfo, value: object) -> bool | int | float:
@@ -104,7 +185,7 @@ def _plain_number(info: WatchableInfo, value: object) -> bool | int | float:
         return operator.index(value)
     if isinstance(value, SupportsFloat):
         return float(value)
-    raise TypeError(f"value {value!r} does not fit {info.path}: expected a number, true or false")
+    raise TypeError(f"value {shown(value)} does not fit {info.path}: expected a number, true or false")
 
 
 def _limits(info: WatchableInfo) -> tuple[float, float, str]:
@@ -127,13 +208,11 @@ def _limits(info: WatchableInfo) -> tuple[float, float, str]:
     return low, high, f"the range of {datatype.name}"
 
 
-def _check_alias_limits(info: WatchableInfo, number: float, alias: AliasDetails) -> None:
+def _check_alias_limits(info: WatchableInfo, value: object, number: float, alias: AliasDetails) -> None:
     low = -math.inf if alias.min is None else alias.min
     high = math.inf if alias.max is None else alias.max
     if not low <= number <= high:
-        raise ValueError(
-            f"value {number!r} does not fit {info.path}: expected {low} to {high}, the alias' limits"
-        )
+        raise _misfit(info, value, f"expected {low} to {high}, the alias' limits")
 
 
 def _unscale(number: float, alias: AliasDetails) -> float:

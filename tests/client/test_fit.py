@@ -33,6 +33,8 @@ def alias(**scale: float) -> AliasDetails:
 
 
 HUGE = 10**400
+FLOAT32_RANGE = f"{-FLOAT32_MAX} to {FLOAT32_MAX}"
+FLOAT64_RANGE = f"{-FLOAT64_MAX} to {FLOAT64_MAX}"
 MODE = EmbeddedEnum("Mode", {"IDLE": 0, "RUN": 1})
 
 
@@ -60,6 +62,15 @@ MODE = EmbeddedEnum("Mode", {"IDLE": 0, "RUN": 1})
         (info(T.uint8, alias(gain=0.5, offset=1.0)), 128.5, 128.5),
         (info(T.uint8, alias(min=0.0, max=10.0)), 10, 10),
         (info(UnknownValue("uint512")), 5, 5),
+        (info(T.float32), 3.4028235e38, FLOAT32_MAX),  # as FLT_MAX is usually written
+        (info(T.float32), "-3.4028235e38", -FLOAT32_MAX),
+        (info(T.uint8, alias(offset=-3.0)), -1.0, -1.0),
+        (info(T.uint8, alias(offset=0.1)), 0.1 + 0.2 + 0.8, 0.1 + 0.2 + 0.8),
+        (info(T.uint8, alias(gain=0.5)), 0.3, 0.3),  # in steps of the gain, as it is read
+        (info(T.float32, alias(gain=100.0)), True, 1),  # no server scales true and false
+        (info(T.uint8, alias(gain=100.0)), "true", 1),
+        (info(T.bool8, alias(gain=100.0)), 1, True),
+        (info(T.bool8, alias(gain=100.0, min=0.0)), False, False),
     ],
 )
 def test_what_fits_is_sent(watchable: WatchableInfo, value: object, sent: object) -> None:
@@ -83,12 +94,12 @@ def test_what_fits_is_sent(watchable: WatchableInfo, value: object, sent: object
         (
             info(T.float32),
             HUGE,
-            f"value {HUGE} does not fit /v: expected {-FLOAT32_MAX} to {FLOAT32_MAX}, the range of float32",
+            f"value of 1329 bits does not fit /v: expected {FLOAT32_RANGE}, the range of float32",
         ),
         (
             info(T.float128),
             HUGE,
-            f"value {HUGE} does not fit /v: expected {-FLOAT64_MAX} to {FLOAT64_MAX}, the range of float128",
+            f"value of 1329 bits does not fit /v: expected {FLOAT64_RANGE}, the range of float128",
         ),
         (
             info(T.float64),
@@ -110,6 +121,49 @@ def test_what_fits_is_sent(watchable: WatchableInfo, value: object, sent: object
             info(T.float32, alias(max=10.0)),
             11,
             "value 11 does not fit /v: expected -inf to 10.0, the alias' limits",
+        ),
+        (
+            info(T.float32, alias(max=10.0)),
+            "1e1 + 1",
+            "value '1e1 + 1' does not fit /v: expected -inf to 10.0, the alias' limits",
+        ),
+        (
+            info(T.float32, alias(gain=100.0, min=5.0)),
+            True,
+            "value True does not fit /v: expected 5.0 to inf, the alias' limits",
+        ),
+        (
+            info(T.sint32, alias(gain=0.5)),
+            2e9,
+            "value 2000000000.0 does not fit /v: expected -1073741824.0 to 1073741823.5, the range of sint32",
+        ),
+        (
+            info(T.uint8, alias(gain=-1.0, offset=5.0)),
+            6,
+            "value 6 does not fit /v: expected -250.0 to 5.0, the range of uint8",
+        ),
+        (
+            info(T.float64, alias(gain=2.0)),
+            HUGE,
+            f"value of 1329 bits does not fit /v: expected {FLOAT64_RANGE}, the range of float64",
+        ),
+        (info(T.bool8), 0.5, "value 0.5 does not fit /v: expected a whole number for bool8"),
+        (
+            info(T.bool8),
+            Decimal("0.1"),
+            "value Decimal('0.1') does not fit /v: expected a whole number for bool8",
+        ),
+        (info(T.bool8, alias()), 0.5, "value 0.5 does not fit /v: expected a whole number for bool8"),
+        (info(T.uint8, alias()), 1.7, "value 1.7 does not fit /v: expected a whole number for uint8"),
+        (
+            info(T.uint8, alias(gain=1.0, offset=-3.0)),
+            1.7,
+            "value 1.7 does not fit /v: expected a whole number from its offset of -3 on for uint8",
+        ),
+        (
+            info(T.uint8),
+            "1" * 4000,
+            f"value of 4002 characters, '{38 * '1'}… does not fit /v: expected 0 to 255, the range of uint8",
         ),
     ],
     ids=lambda value: repr(value)[:20],
@@ -166,11 +220,59 @@ def test_an_alias_of_a_whole_number_stores_the_one_that_is_meant(gain: float, of
         assert int((sent - offset) / gain) == number
 
 
-def test_an_alias_nobody_explains_takes_what_is_finite() -> None:
-    """Servers before 0.10 do not tell what an alias stands for: 2.5 may be 25 at a gain of 0.1."""
-    watchable = WatchableInfo("/v", WatchableType.Alias, T.uint8, "8")
+def unexplained(datatype: EmbeddedDataType | UnknownValue) -> WatchableInfo:
+    """Servers before 0.10 do not tell what an alias stands for."""
+    return WatchableInfo("/v", WatchableType.Alias, datatype, "8")
 
-    assert check_value(watchable, 2.5) == 2.5
+
+@pytest.mark.parametrize(
+    ("datatype", "value", "sent"),
+    [
+        (T.uint8, 2.5, 2.5),  # may be 25 at a gain of 0.1
+        (T.uint64, 2**64 - 1, 2**64 - 1),
+        (T.sint8, 1e288, 1e288),
+        (T.float32, -1e18, -1e18),
+        (T.float64, 1e288, 1e288),
+        (T.float32, True, 1),
+        (T.bool8, 1, True),
+    ],
+)
+def test_an_alias_nobody_explains_takes_what_no_gain_can_make_too_much(
+    datatype: EmbeddedDataType, value: bool | float, sent: object
+) -> None:
+    result = check_value(unexplained(datatype), value)
+
+    assert result == sent
+    assert type(result) is type(sent)
+
+
+@pytest.mark.parametrize(
+    ("datatype", "value", "bound"),
+    [
+        (T.float32, 1e39, "1e+18"),
+        (T.float32, -3e38, "1e+18"),
+        (T.float32, HUGE, "1e+18"),
+        (UnknownValue("float24"), 1e39, "1e+18"),
+        (T.float64, 1.7e308, "1e+288"),
+        (T.sint32, -HUGE, "1e+288"),
+    ],
+)
+def test_an_alias_nobody_explains_takes_nothing_that_might_end_its_server(
+    datatype: EmbeddedDataType | UnknownValue, value: float, bound: str
+) -> None:
+    with pytest.raises(ValueError, match="does not fit /v") as caught:
+        check_value(unexplained(datatype), value)
+
+    assert str(caught.value).partition(": ")[2] == (
+        f"expected -{bound} to {bound}; this server does not tell the alias' gain (0.10 and later do) and "
+        "may end if it has to store more. Write what the alias stands for instead"
+    )
+
+
+@pytest.mark.parametrize("value", [0.5, 2, -1])
+def test_an_alias_nobody_explains_of_a_bool_takes_true_and_false_only(value: float) -> None:
+    with pytest.raises(ValueError, match="does not fit /v"):
+        check_value(unexplained(T.bool8), value)
 
 
 # Text

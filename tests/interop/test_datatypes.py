@@ -305,6 +305,17 @@ def test_an_alias_stands_for_its_target(device: Device, bench: Bench, path: str)
     assert exactly(device[target].read()) == exactly(reached)
 
 
+@pytest.mark.parametrize("name", ["rpv", "gain", "offset", "scaled", "bool"])
+@pytest.mark.parametrize(("truth", "number"), [(True, 1), ("true", 1), ("false", 0), (1, 1)])
+def test_true_is_1_to_an_alias_too(device: Device, name: str, truth: bool | str, number: int) -> None:
+    """A server applies no gain to true and false: through a gain of 100 true would be read as 100."""
+    alias = device[f"/alias/{name}"]
+
+    alias.write(truth, verify=True)
+
+    assert alias.read() == pytest.approx(number)
+
+
 def test_an_alias_with_a_gain_gives_floats_and_one_without_what_its_target_is(
     client: ScrutinyClient, bench: Bench
 ) -> None:

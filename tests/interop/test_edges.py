@@ -6,7 +6,7 @@ import pytest
 
 from pytest_scrutiny.fakeserver.memory import encode_value
 from pytest_scrutiny.hil.device import Device
-from pytest_scrutiny.model.values import EmbeddedDataType
+from pytest_scrutiny.model.values import FLOAT32_MAX, EmbeddedDataType
 from tests.interop.exact import exactly, stored
 from tests.interop.profiles import EDGE_RPVS, EDGE_VARIABLES, EDGES
 
@@ -72,3 +72,24 @@ def test_one_more_than_fits_never_leaves_us(device: Device, datatype: EmbeddedDa
             value.write(beyond)
 
     assert value.read() == before
+
+
+@pytest.mark.parametrize("path", ["/alias/rpv/level", "/alias/psu/temperature_f", "/alias/ios/psu_voltage"])
+@pytest.mark.parametrize("beyond", [1e39, -1e300, "1e39", 10**400])
+def test_an_alias_takes_nothing_that_ends_its_server(device: Device, path: str, beyond: float | str) -> None:
+    """Before 0.10 nobody tells what it stands for, and more than a float32 holds ends the server."""
+    with pytest.raises(ValueError, match="does not fit"):
+        device.raw.write_watchable(path, beyond)
+    with pytest.raises(ValueError, match="does not fit"):
+        device[path].write(beyond)
+
+    device.raw.write_watchable("/rpv/x1000", 2.5)
+    assert device["/rpv/x1000"].read() == 2.5
+
+
+def test_flt_max_may_be_written_as_everybody_writes_it(device: Device) -> None:
+    value = device[EDGE_VARIABLES[EmbeddedDataType.float32].path]
+
+    value.write(3.4028235e38, verify=True)
+
+    assert value.read() == FLOAT32_MAX
