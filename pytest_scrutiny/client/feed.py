@@ -157,6 +157,12 @@ class Feed:
             first = max(number, self.history.dropped, self._born)
             return [self._sample(n) for n in range(first, self.history.total)]
 
+    def echo(self, number: int) -> bool | float | None:
+        """Return what the server said it stored at the last write (Rule 3); None if before ``number``."""
+        with self._session.lock:
+            last = self.history.written - 1
+            return self._sample(last).value if last >= max(number, self.history.dropped) else None
+
     @property
     def age(self) -> float | None:
         """Seconds since the latest update came; None if none has come."""

@@ -70,7 +70,7 @@ def _check_stored(info: WatchableInfo, value: object, number: float) -> bool | f
     low, high, what = _limits(info)
     if not low <= number <= high:
         raise _misfit(info, value, f"expected {low} to {high}, {what}")
-    if not _is_whole(info):
+    if not is_whole(info):
         return number
     if number != int(number):
         raise _misfit(info, value, f"expected a whole number for {info.datatype.name}")
@@ -79,11 +79,11 @@ def _check_stored(info: WatchableInfo, value: object, number: float) -> bool | f
 
 def _check_scaled(info: WatchableInfo, value: object, number: float, alias: AliasDetails) -> float:
     """Return what to send to an alias, so that what it stands for can be stored."""
-    stored = _unscale(number, alias)
+    stored = unscale(number, alias)
     low, high, what = _limits(info)
     if not low <= stored <= high:
         raise _misfit(info, value, f"expected {_in_units(low, high, alias)}, {what}")
-    if not _is_whole(info):
+    if not is_whole(info):
         return number
     # Only at a gain of 1: what is read through another one comes in its steps, and so goes what is written.
     tolerance = 1e-6 if alias.offset else 0.0
@@ -112,7 +112,8 @@ def _check_unexplained(info: WatchableInfo, value: object, number: float) -> flo
     return number
 
 
-def _is_whole(info: WatchableInfo) -> bool:
+def is_whole(info: WatchableInfo) -> bool:
+    """Return whether only whole numbers can be stored."""
     datatype = info.datatype
     return isinstance(datatype, EmbeddedDataType) and (
         datatype.is_integer() or datatype.is_pointer() or datatype.is_bool()
@@ -215,7 +216,7 @@ def _check_alias_limits(info: WatchableInfo, value: object, number: float, alias
         raise _misfit(info, value, f"expected {low} to {high}, the alias' limits")
 
 
-def _unscale(number: float, alias: AliasDetails) -> float:
+def unscale(number: float, alias: AliasDetails) -> float:
     """Return what the server will store for a value written to an alias."""
     if alias.gain in (None, 1.0) and not alias.offset:
         return number  # a float would lose the last bits of a wide integer
@@ -259,15 +260,20 @@ def is_same(info: WatchableInfo, written: float, found: float) -> bool:
         return True
     if not abs(written) <= FLOAT64_MAX:
         return False
-    datatype = info.datatype
     if info.type is WatchableType.Alias:
-        is_whole = isinstance(datatype, EmbeddedDataType) and datatype.is_integer()
-        if isinstance(info.details, AliasDetails) and is_whole:
-            return _is_same_whole(_unscale(written, info.details), _unscale(found, info.details))
-        return math.isclose(written, found, rel_tol=1e-6)  # a float is rounded twice
-    if datatype is EmbeddedDataType.float32 and abs(written) <= FLOAT32_MAX:
+        return _is_same_alias(info, written, found)
+    details = info.details
+    if isinstance(details, VariableDetails) and details.bitsize is not None and written < 0:
+        return found - written == 1 << details.bitsize  # a server reads a bit field without its sign
+    if info.datatype is EmbeddedDataType.float32 and abs(written) <= FLOAT32_MAX:
         return bool(struct.unpack("<f", struct.pack("<f", written))[0] == found)
     return False
+
+
+def _is_same_alias(info: WatchableInfo, written: float, found: float) -> bool:
+    if isinstance(info.details, AliasDetails) and is_whole(info):
+        return _is_same_whole(unscale(written, info.details), unscale(found, info.details))
+    return math.isclose(written, found, rel_tol=1e-6)  # a float is rounded twice
 
 
 def _is_same_whole(written: float, found: float) -> bool:

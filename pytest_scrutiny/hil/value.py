@@ -4,7 +4,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator
 from time import monotonic
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
 from pytest_scrutiny.client.feed import Testament, usable_value
@@ -21,14 +21,16 @@ from pytest_scrutiny.errors import (
     TimeoutException,
 )
 from pytest_scrutiny.hil.blocks import Block, block
-from pytest_scrutiny.hil.journal import WriteRecord
+from pytest_scrutiny.hil.bytewise import way_through_memory
+from pytest_scrutiny.hil.journal import PutBack, WriteRecord
+from pytest_scrutiny.hil.lookalike import Lookalike
 from pytest_scrutiny.hil.matchers import Changed, as_matcher
 from pytest_scrutiny.hil.names import is_about_name, not_found
-from pytest_scrutiny.hil.originals import restorable, way_through_memory
+from pytest_scrutiny.hil.originals import find_original, put_back
 from pytest_scrutiny.hil.refusals import raise_cause
 from pytest_scrutiny.hil.resets import QUICK, explain
 from pytest_scrutiny.hil.waits import Expectation, Never, stays, wait_for
-from pytest_scrutiny.model.watch import Sample, WatchableInfo
+from pytest_scrutiny.model.watch import AliasDetails, Sample, VariableDetails, WatchableInfo
 
 if TYPE_CHECKING:
     from pytest_scrutiny.hil.device import Device
@@ -45,16 +47,16 @@ STREAM_PATIENCE = 1.0
 """Seconds without an update after which ``stays`` gives up, besides its own; slow links take one a second."""
 
 
-class Value:
+class Value(Lookalike):
     """A value of the device; it is watched when it is first used, and again after a reset.
 
     :ivar path: the server's path, for example ``/alias/psu/voltage``.
     """
 
-    __slots__ = ("_device", "_first", "_handle", "_is_ours", "_is_slow", "_waiting", "path")
+    __slots__ = ("_device", "_first", "_handle", "_is_ours", "_is_slow", "_waiting")
 
     def __init__(self, device: "Device", path: str) -> None:
-        self.path = path
+        super().__init__(path)
         self._device = device
         self._handle: WatchableHandle | None = None
         self._is_ours = False  # nobody watched it before we did
@@ -203,12 +205,7 @@ class Value:
         update = Update(handle.info, value, check_value(handle.info, value))
         journal = self._device.journal
         if journal is not None and self.path not in journal:
-            original = self.read(timeout)
-            put_back = way_through_memory(self._device, handle.info, original)
-            if put_back is None:
-                original = restorable(handle.info, original)
-                put_back = functools.partial(self._put_back, original)
-            journal.record(self.path, original, put_back)
+            journal.record(self.path, *self.way_back(timeout))
         return handle, update
 
     def undo(self) -> Callable[[], None]:
@@ -216,32 +213,68 @@ class Value:
 
         :raises ValueError: if that cannot be done.
         """
-        found = self.read()
-        put_back = way_through_memory(self._device, self.info, found)
-        if put_back is not None:
-            return functools.partial(put_back, None)
-        return functools.partial(self.write, restorable(self.info, found))
+        original, put_it_back = self.way_back(None)
+
+        def put_back_now() -> None:
+            before = self._watched().snapshot().value
+            self._guarded(lambda: put_it_back(None), f"{self.path} was written")
+            self._device.writes.append(WriteRecord(monotonic(), self.path, before, original))
+
+        return put_back_now
+
+    def way_back(self, timeout: float | None) -> tuple[bool | float, PutBack]:
+        """Return the present value, or what is written for it, and what puts it back.
+
+        :raises ValueError: if there is no way back: then it is not changed either.
+        """
+        samples = [self._read_sample(timeout)]
+        found = usable_value(self.path, samples[0])
+        through_memory = way_through_memory(self._device, self.info, found)
+        if through_memory is not None:
+            return found, through_memory
+        if isinstance(self.info.details, AliasDetails):
+            self._check_target(self.info.details.target)
+
+        def look() -> Sample:
+            return samples.pop() if samples else self._read_sample(timeout)
+
+        original = find_original(self.info, look, self._device.memory.read)
+        return original, functools.partial(self._put_back, original)
+
+    def _check_target(self, path: str) -> None:
+        """Check that a bit field can be put back; what goes for it, goes for its alias."""
+        raw = self._device.raw
+        details = raw.watches.describe(path, Deadline(raw.timeout)).details
+        if isinstance(details, VariableDetails) and details.bitsize is not None:
+            self._device[path].way_back(None)
 
     def _put_back(self, original: bool | float, timeout: float | None) -> None:
         # With a timeout there is no time to watch again; a dead handle refuses at once, with the reason.
         handle = self._watch() if timeout is None or self._handle is None else self._handle
+        deadline = None if timeout is None else Deadline(timeout)
+
+        def write(value: bool | float) -> bool | float | None:
+            start = handle.history.total
+            seconds = None if deadline is None else deadline.remaining()
+            handle.write_now(Update(handle.info, original, value), seconds)
+            return handle.echo(start)
+
         try:
-            handle.write_now(Update(handle.info, original, original), timeout)
+            put_back(handle.info, original, write)
         except OperationFailure:
             # Refused like the test's own write, perhaps: then the value is what it was.
             self._change_rate(handle, None)
-            found = handle.read_fresh(
-                Deadline(self._device.raw.timeout if timeout is None else timeout)
-            ).value
+            found = handle.read_fresh(deadline or Deadline(self._device.raw.timeout)).value
             if found is None or not is_same(handle.info, original, found):
                 raise
 
     def _verify(self, info: WatchableInfo, sent: bool | float, timeout: float | None) -> None:
         found = self.read(timeout)
         if not is_same(info, sent, found):
+            doubt = ", or whether it is a signed bit field, read without its sign" if sent < 0 else ""
             raise OperationFailure(
                 f"{self.path} was written as {sent!r} but reads back as {found!r}; "
-                "check whether the firmware or another client writes it too",
+                f"check whether the firmware or another client writes it too{doubt}",
                 "write_watchable",
                 "another value is read back",
             )
@@ -346,52 +379,3 @@ class Value:
             if isinstance(exc, TimeoutException) and handle.history.total > updates:
                 raise
             raise explain(self._device, session_id, doing, exc) from exc
-
-    # What looks like the value and is not it: a test with it would be green whatever the device does.
-
-    def __bool__(self) -> bool:  # noqa: PLE0304 - there is none to return
-        self._refuse("is no truth value", "read()")
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Value):
-            self._refuse(f"cannot be compared with {other!r}", f"read() == {other!r}")
-        return self is other
-
-    def __lt__(self, other: object) -> NoReturn:
-        self._refuse(f"cannot be compared with {other!r}", "read()")
-
-    __le__ = __gt__ = __ge__ = __lt__
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __float__(self) -> NoReturn:
-        self._refuse("is no number", "read()")
-
-    __int__ = __index__ = __abs__ = __neg__ = __float__
-
-    def __round__(self, digits: int = 0) -> NoReturn:
-        self._refuse("is no number", "read()")
-
-    def __add__(self, other: object) -> NoReturn:
-        self._refuse("is no number", "read()")
-
-    __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
-
-    def __format__(self, spec: str) -> str:
-        if spec:
-            self._refuse(f"cannot be formatted as {spec!r}", "read()")
-        return repr(self)
-
-    @property
-    def value(self) -> NoReturn:
-        """Refused, like setting it: a client's handle has a ``value``, this has ``read`` and ``write``."""
-        self._refuse("has no attribute 'value'", "read()", AttributeError)
-
-    @value.setter
-    def value(self, value: object) -> NoReturn:
-        self._refuse("has no attribute 'value'", f"write({value!r})", AttributeError)
-
-    def _refuse(self, what: str, instead: str, error: type[Exception] = TypeError) -> NoReturn:
-        hint = f"write dev[{self.path!r}].{instead}"
-        raise error(f"{self.path} {what}: it is the way to a device's value; {hint}")

@@ -361,3 +361,22 @@ def test_what_is_read_back_is_compared_as_it_is_stored(
     watchable: WatchableInfo, written: float, found: float, same: bool
 ) -> None:
     assert is_same(watchable, written, found) is same
+
+
+# What is read back
+
+
+@pytest.mark.parametrize(
+    ("watchable", "written", "found", "is_the_same"),
+    [
+        (info(T.sint16, VariableDetails(0, 2, 5)), -16, 16, True),  # a server reads it without its sign
+        (info(T.sint16, VariableDetails(0, 2, 5)), -16, -16, True),
+        (info(T.sint16, VariableDetails(0, 2, 5)), -16, 15, False),
+        (info(T.sint16), -16, 16, False),
+        (info(T.float32), 0.1, 0.10000000149011612, True),
+    ],
+)
+def test_a_value_read_back_is_the_one_written_as_far_as_a_server_tells(
+    watchable: WatchableInfo, written: float, found: float, is_the_same: bool
+) -> None:
+    assert is_same(watchable, written, found) is is_the_same
