@@ -19,6 +19,7 @@ from pytest_scrutiny.client.status import StatusBoard
 from pytest_scrutiny.client.tokens import TokenInbox
 from pytest_scrutiny.client.write import Completed
 from pytest_scrutiny.errors import OperationFailure
+from pytest_scrutiny.model.link import DeviceLinkType
 from pytest_scrutiny.model.memory import MemoryCompletion, UserCommandResponse
 from pytest_scrutiny.model.status import DeviceInfo, MemoryRegion
 from pytest_scrutiny.protocol.command import USER_COMMAND, decode_user_command_reply, encode_user_command
@@ -37,6 +38,10 @@ from pytest_scrutiny.protocol.memory import (
 FRAME_OVERHEAD = 16
 """Bytes of a device's message that are not data: 2 + 8 for a block's size and a 64-bit address, and what the
 emulated device counts besides (0.3.0 to 0.16.0, observed)."""
+
+EMULATED_OVERHEAD = 8
+"""Bytes of header and CRC, which a server's own emulated device counts into its buffer, unlike the firmware
+library. Over a larger request it falls silent, and its session ends (0.1.0 to 0.16.0, observed)."""
 
 SMALLEST_BUFFER = 32
 """Bytes: what the firmware library lets its users choose at least."""
@@ -152,10 +157,11 @@ class MemoryCommands:
             raise ValueError(f"subfunction {subfunction} is out of range; expected 0 to 255")
         data = as_bytes(data)
         device = _device_of(self.board, USER_COMMAND)
-        if len(data) > device.max_rx_data_size:
+        largest = _largest_command(self.board, device)
+        if len(data) > largest:
             raise ValueError(
                 f"{len(data)} bytes do not fit the device's receive buffer; "
-                f"expected {device.max_rx_data_size} at most. Send them in pieces."
+                f"expected {largest} at most. Send them in pieces."
             )
         if not device.supported_features.user_command:
             reason = "the firmware has no user command callback"
@@ -176,6 +182,14 @@ def _device_of(board: StatusBoard, command: str) -> DeviceInfo:
         reason = "no device is connected to the server"
         raise OperationFailure(f"{command} failed: {reason}; wait until one is ready", command, reason)
     return device
+
+
+def _largest_command(board: StatusBoard, device: DeviceInfo) -> int:
+    """Return how many bytes of data a user command may have."""
+    link = None if board.latest is None else board.latest.device_link
+    if link is not None and link.type is DeviceLinkType.Dummy:
+        return device.max_rx_data_size - EMULATED_OVERHEAD
+    return device.max_rx_data_size
 
 
 def _deadlines(timeout: float | None, default: float) -> Callable[[], Deadline]:

@@ -200,6 +200,17 @@ def test_what_is_no_user_command_is_refused(
     assert str(caught.value).removesuffix(". Send them in pieces.") == text
 
 
+def test_a_servers_own_emulated_device_takes_less_in_a_user_command(
+    bench: Bench, client: ScrutinyClient
+) -> None:
+    link = {"link_type": "dummy", "link_config": {}, "link_operational": True, "demo_mode": True}
+    bench.peer.push_status(loaded_sfd_firmware_id=None, device_comm_link=link)
+    bench.session.wait_for(lambda: bench.board.published > 1, _in(5 * SECOND), "a status")
+
+    with pytest.raises(ValueError, match=r"^121 bytes do not fit .*; expected 120 at most\."):
+        client.user_command(1, bytes(121))
+
+
 def test_a_firmware_without_user_commands_is_not_asked(bench: Bench, client: ScrutinyClient) -> None:
     bench.peer.push_status("c" * 32, loaded_sfd_firmware_id=None)
     features = {"memory_write": True, "datalogging": False, "user_command": False, "_64bits": True}

@@ -111,9 +111,23 @@ def test_a_forbidden_variable_has_no_value(device: Device, bench: Bench) -> None
 # User commands
 
 
-@pytest.mark.parametrize("data", [b"", b"ping", bytes(range(100))], ids=["nothing", "a word", "100 bytes"])
+@pytest.mark.parametrize("data", [b"", b"ping", bytes(120)], ids=["nothing", "a word", "120 bytes"])
 def test_a_user_command_is_answered(device: Device, data: bytes) -> None:
     assert device.command(1, data) == data
+
+
+@pytest.mark.parametrize("size", [121, 124, 128, 129, 5000])
+def test_more_than_the_device_can_receive_never_costs_its_session(
+    device: Device, bench: Bench, size: int
+) -> None:
+    """A real server's emulated device takes 120 bytes of its 128; firmware, and the fake, take all."""
+    if size <= 128 and bench.name.startswith("fake"):
+        assert device.command(1, bytes(size)) == bytes(size)
+    else:
+        with pytest.raises(ValueError, match=f"^{size} bytes do not fit the device's receive buffer"):
+            device.command(1, bytes(size))
+
+    assert device.command(1, b"again") == b"again"
 
 
 def test_a_user_command_that_is_none_is_refused_with_the_devices_reason(device: Device) -> None:
