@@ -3,8 +3,9 @@
 PYTEST_DONT_REWRITE
 """
 
-import math
 from time import monotonic
+
+from pytest_scrutiny.model.values import FLOAT64_MAX
 
 LONGEST_WAIT = 1e6
 """Seconds, eleven days: the longest single wait, so that no platform's timers overflow."""
@@ -40,6 +41,9 @@ def check_timeout(timeout: object, name: str = "timeout") -> float:
     """
     if isinstance(timeout, bool) or not isinstance(timeout, int | float):
         raise TypeError(f"{name} {timeout!r} is no number; expected seconds, for example 2.5")
-    if not math.isfinite(timeout) or timeout < 0:
-        raise ValueError(f"{name} {timeout!r} is out of range; expected 0 or more seconds, finite")
+    if not 0 <= timeout <= FLOAT64_MAX:
+        given = (
+            f"of {timeout.bit_length()} bits" if isinstance(timeout, int) and timeout > 0 else repr(timeout)
+        )
+        raise ValueError(f"{name} {given} is out of range; expected 0 or more seconds, finite")
     return float(timeout)

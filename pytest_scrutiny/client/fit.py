@@ -45,7 +45,7 @@ def check_value(info: WatchableInfo, value: object) -> bool | float:
     :raises TypeError: if it is no number.
     :raises ValueError: if it does not fit.
     """
-    number = _read_text(info, value) if isinstance(value, str) else _plain_number(info, value)
+    number = _read_text(info, value) if isinstance(value, str) else plain_number(info, value)
     if isinstance(number, float) and not math.isfinite(number):
         raise _misfit(info, value, "expected a finite number; a server takes no other")
     alias = info.details if isinstance(info.details, AliasDetails) else None
@@ -178,7 +178,11 @@ def enum_value(info: WatchableInfo, name: str) -> int:
     raise BadEnumError(f"value {shown(name)} does not fit {info.path}: expected one of {members}; {hint}")
 
 
-def _plain_number(info: WatchableInfo, value: object) -> bool | int | float:
+def plain_number(info: WatchableInfo, value: object) -> bool | int | float:
+    """Return a caller's value as one of Python's own numbers.
+
+    :raises TypeError: if it is none.
+    """
     if isinstance(value, bool | int | float):
         return value
     # Numbers of other libraries (numpy, Decimal, Fraction) count by what they can turn into.
@@ -227,6 +231,16 @@ def unscale(number: float, alias: AliasDetails) -> float:
         return math.inf
 
 
+def check_path(path: object) -> str:
+    """Return a caller's path.
+
+    :raises TypeError: if it is no text: servers answer "Internal error", and a list or bytes never get there.
+    """
+    if not isinstance(path, str):
+        raise TypeError(f"path {path!r} is no string; expected a server path, for example '/rpv/x1000'")
+    return path
+
+
 def check_data(info: WatchableInfo, data: object) -> bytes:
     """Return the bytes to store as they are.
 
@@ -254,6 +268,12 @@ def as_bytes(data: object) -> bytes:
     return bytes(data)
 
 
+def is_beyond(info: WatchableInfo, number: float) -> bool:
+    """Return whether a number is too large for a value ever to be it; infinity is not."""
+    is_narrow = info.datatype is EmbeddedDataType.float32 and info.type is not WatchableType.Alias
+    return (FLOAT32_MAX if is_narrow else FLOAT64_MAX) < abs(number) < math.inf
+
+
 def is_same(info: WatchableInfo, written: float, found: float) -> bool:
     """Return whether a value read back is the one written, within the rounding of how it is stored."""
     if written == found:
@@ -265,7 +285,7 @@ def is_same(info: WatchableInfo, written: float, found: float) -> bool:
     details = info.details
     if isinstance(details, VariableDetails) and details.bitsize is not None and written < 0:
         return found - written == 1 << details.bitsize  # a server reads a bit field without its sign
-    if info.datatype is EmbeddedDataType.float32 and abs(written) <= FLOAT32_MAX:
+    if info.datatype is EmbeddedDataType.float32 and not is_beyond(info, written):
         return bool(struct.unpack("<f", struct.pack("<f", written))[0] == found)
     return False
 

@@ -10,7 +10,7 @@ from pytest_scrutiny.client.batch import Batches
 from pytest_scrutiny.client.clock import ServerClock
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
 from pytest_scrutiny.client.feed import Feed, usable_value
-from pytest_scrutiny.client.fit import check_value, enum_value, is_same
+from pytest_scrutiny.client.fit import check_value, enum_value, is_beyond, is_same, plain_number, shown
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.write import Update, WriteBoard
 from pytest_scrutiny.errors import BadEnumError, BadTypeError, InvalidValueError, TimeoutException
@@ -279,7 +279,8 @@ class WatchableHandle(Feed):
 
         :param value: a number, or a member's name of the value's enum.
         :param sleep_interval: the official SDK's; here nothing sleeps.
-        :raises ValueError: if the value is negative and the datatype is not.
+        :raises ValueError: if the value is negative and the datatype is not, or too large for it.
+        :raises TypeError: if it is no number.
         :raises BadEnumError: if it is a text and no member's name.
         :raises TimeoutException: if the device does not have it in time.
         :raises InvalidValueError: as soon as the device's session ends.
@@ -305,15 +306,19 @@ class WatchableHandle(Feed):
     def _check_wanted(self, value: object) -> bool | float:
         if isinstance(value, str):
             return enum_value(self.info, value)
-        if not isinstance(value, bool | int | float):
-            raise TypeError(f"value {value!r} is none; expected a number, or an enum member's name")
+        number = plain_number(self.info, value)
         is_unsigned = isinstance(self.datatype, EmbeddedDataType) and not self.datatype.is_signed()
-        if value < 0 and is_unsigned and self.type is not WatchableType.Alias:  # an alias may have an offset
+        if number < 0 and is_unsigned and self.type is not WatchableType.Alias:  # an alias may have an offset
             raise ValueError(
-                f"{self.info.path} never becomes {value!r}: its datatype is {self.datatype.name}; "
+                f"{self.info.path} never becomes {shown(value)}: its datatype is {self.datatype.name}; "
                 "expected 0 or more"
             )
-        return value
+        if is_beyond(self.info, number):
+            raise ValueError(
+                f"{self.info.path} never becomes {shown(value)}: its datatype is {self.datatype.name}; "
+                "expected a number that it can hold"
+            )
+        return number
 
     # The subscription
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pytest_scrutiny.client.batch import BatchWriteContext
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
+from pytest_scrutiny.client.fit import check_path
 from pytest_scrutiny.client.handle import WatchableHandle, check_rate
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.subscriptions import WatchBoard
@@ -46,7 +47,7 @@ class WatchCommands:
         :raises NotSupportedByServerError: if there is a rate, and the server is older than 0.13.
         """
         rate = check_rate(update_rate)
-        return self.watches.watch([_check_path(path)], Deadline(self.timeout), rate)[0]
+        return self.watches.watch([check_path(path)], Deadline(self.timeout), rate)[0]
 
     def watch_many(
         self: _Client, paths: Iterable[str], update_rate: float | None = None
@@ -57,22 +58,26 @@ class WatchCommands:
         """
         if isinstance(paths, str):
             raise TypeError(f"paths {paths!r} is one path; expected a list of them, or call watch()")
-        wanted, rate = [_check_path(path) for path in paths], check_rate(update_rate)
+        wanted, rate = [check_path(path) for path in paths], check_rate(update_rate)
         return self.watches.watch(wanted, Deadline(self.timeout), rate) if wanted else []
 
     def unwatch(self: _Client, watchable_ref: str | WatchableHandle) -> None:
         """Stop watching a path or a handle.
 
         :raises NameNotFoundError: if it is not watched.
+        :raises TypeError: if it is neither.
         """
-        path = watchable_ref if isinstance(watchable_ref, str) else watchable_ref.info.path
+        if isinstance(watchable_ref, WatchableHandle):
+            path = watchable_ref.info.path
+        else:
+            path = check_path(watchable_ref)
         if path not in self.watches.watched():
             raise NameNotFoundError(f"{path} is not watched; watch() it first")
         self.watches.unwatch([path], Deadline(self.timeout))
 
     def try_get_existing_watch_handle(self: _Client, path: str) -> WatchableHandle | None:
         """Return the handle of a path that is watched; None if it is not. The server is not asked."""
-        return self.watches.find(_check_path(path))
+        return self.watches.find(check_path(path))
 
     def try_get_existing_watch_handle_by_server_id(self: _Client, server_id: str) -> WatchableHandle | None:
         """Return the handle that the server knows by this key at present; None if there is none."""
@@ -119,9 +124,3 @@ class WatchCommands:
             )
         fields = encode_throttling(float(rate))
         self.session.request(SET_THROTTLING, fields, lambda _: True, Deadline(self.timeout))
-
-
-def _check_path(path: object) -> str:
-    if not isinstance(path, str):
-        raise TypeError(f"path {path!r} is no string; expected a server path, for example '/rpv/x1000'")
-    return path

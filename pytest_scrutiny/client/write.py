@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol, TypeAlias
 
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
 from pytest_scrutiny.client.feed import place_of
-from pytest_scrutiny.client.fit import check_data, check_value
+from pytest_scrutiny.client.fit import check_data, check_path, check_value
 from pytest_scrutiny.client.request import Message, unsupported
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.tokens import TokenInbox
@@ -159,8 +159,10 @@ class WriteCommands:
         :param value: a number, true or false, a member's name of the value's enum, or a text as for a handle.
         :param timeout: seconds; None takes the client's ``write_timeout``.
         :raises ValueError: if the value does not fit; nothing is sent then.
+        :raises TypeError: if the path is no text, or the value no number.
         :raises OperationFailure: if there is no such path, or the server or the device refuses.
         """
+        check_path(server_path)
         deadline = Deadline(self.write_timeout if timeout is None else check_timeout(timeout))
         watches = self.watches
         info = watches.info_of(server_path)
@@ -189,6 +191,7 @@ class WriteCommands:
         :raises ValueError: if there are more or fewer bytes; nothing is sent then.
         :raises OperationFailure: if nothing in memory is behind the path, or the device refuses.
         """
+        check_path(server_path)
         deadline = Deadline(self.write_timeout if timeout is None else check_timeout(timeout))
         try:
             info = self.watches.describe(server_path, deadline)

@@ -27,6 +27,7 @@ def test_numbers_are_timeouts(timeout: float) -> None:
         (None, TypeError, "timeout None is no number; expected seconds, for example 2.5"),
         (-1, ValueError, "timeout -1 is out of range; expected 0 or more seconds, finite"),
         (float("nan"), ValueError, "timeout nan is out of range; expected 0 or more seconds, finite"),
+        (10**400, ValueError, "timeout of 1329 bits is out of range; expected 0 or more seconds, finite"),
         (float("inf"), ValueError, "timeout inf is out of range; expected 0 or more seconds, finite"),
     ],
 )

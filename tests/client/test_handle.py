@@ -1,7 +1,10 @@
 """A handle on the fake: what only one release shows is in tests/interop/test_values.py."""
 
+import math
 import threading
 from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -70,8 +73,39 @@ def test_a_wait_ends_when_the_device_goes(fake: FakeServer, client: ScrutinyClie
 
 
 def test_what_is_no_value_is_not_waited_for(client: ScrutinyClient) -> None:
-    with pytest.raises(TypeError, match="value None is none; expected a number, or an enum member's name"):
+    with pytest.raises(TypeError, match="value None does not fit /motor/speed: expected a number, true"):
         client.watch(SPEED).wait_value(None, 1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("/psu/voltage", 1e39), ("/psu/voltage", -(10**400)), (SPEED, 10**400)],
+    ids=["float32", "int", "sint16"],
+)
+def test_what_no_value_can_hold_is_not_waited_for(client: ScrutinyClient, path: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{path} never becomes .*; expected a number that it can hold"):
+        client.watch(path).wait_value(value, 1)
+
+
+def test_numbers_of_other_libraries_are_waited_for(client: ScrutinyClient) -> None:
+    handle = client.watch(SPEED)
+    handle.write(Fraction(7))  # type: ignore[arg-type]
+
+    handle.wait_value(Fraction(7), 5 * SECOND)  # type: ignore[arg-type]
+    with pytest.raises(TimeoutException):
+        client.watch("/psu/voltage").wait_value(math.inf, 30 * MS)
+
+
+@pytest.mark.parametrize("path", [5, None, True, (1,), [1], b"/motor/speed"])
+def test_what_is_no_path_is_a_type_error(client: ScrutinyClient, path: Any) -> None:
+    text = r"^path .* is no string; expected a server path"
+
+    with pytest.raises(TypeError, match=text):
+        client.write_watchable(path, 1)
+    with pytest.raises(TypeError, match=text):
+        client.write_watchable_memory(path, b"12")
+    with pytest.raises(TypeError, match=text):
+        client.unwatch(path)
 
 
 def test_an_alias_of_an_unsigned_value_can_be_negative(client: ScrutinyClient) -> None:
