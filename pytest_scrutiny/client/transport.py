@@ -308,12 +308,13 @@ class _Attempt:
                 sock.settimeout(max(self.dial.remaining(), 0.001))
                 sock.connect(address)
                 _refuse_self_connection(sock)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except TimeoutError as exc:
                 raise _Refusal("nothing answers at that address", ConnectTimeout) from exc
             except OSError as exc:
                 reason = "refused" if isinstance(exc, ConnectionRefusedError) else str(exc)
                 raise _Refusal(reason) from exc
+            with contextlib.suppress(OSError):  # it has gone already, which the first message tells
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
     def _receive_greeting(self, sock: socket.socket) -> bytes:
