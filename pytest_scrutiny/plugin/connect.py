@@ -20,6 +20,7 @@ import pytest
 
 from pytest_scrutiny.client.client import ScrutinyClient
 from pytest_scrutiny.client.deadline import Deadline
+from pytest_scrutiny.client.status import StatusBoard
 from pytest_scrutiny.client.transport import Patience
 from pytest_scrutiny.errors import ConnectionError, ConnectTimeout, ScrutinyError
 from pytest_scrutiny.model.status import ServerState
@@ -41,6 +42,7 @@ class Past:
     :ivar dead: why connecting ran out of time; ``""`` if it did not.
     :ivar look_again: when to try again all the same; None if never.
     :ivar vain: set while the device has not become ready since.
+    :ivar board: of the last connection on which a gate waited.
     :ivar address: where the session's client was connected to; None before it was.
     """
 
@@ -48,6 +50,7 @@ class Past:
         self.dead = ""
         self.look_again: float | None = None
         self.vain: Vain | None = None
+        self.board: StatusBoard | None = None
         self.address: tuple[str, int, Transport] | None = None
 
 

@@ -173,7 +173,7 @@ class Gate:
         self._end = self._start + self._timeout
         self._seen: ServerInfo | None = None
         self._seen_at = self._start
-        self._unrest = Unrest(client.board, past.vain)
+        self._unrest = Unrest(client.board, past.vain)  # until wait
 
     def wait(self) -> ServerInfo:
         """Return the first fresh status in which all stages are reached.
@@ -182,7 +182,9 @@ class Gate:
         :raises GateError: if waiting longer is of no use.
         :raises ConnectionError: as soon as the connection is gone; the wait may then begin anew.
         """
-        self._unrest = Unrest(self._client.board, self._past.vain)  # a new connection has a new board
+        board = self._client.board
+        self._unrest = Unrest(board, self._past.vain, is_first=self._past.board is not board)
+        self._past.board = board
         try:
             info = self._wait_answering()
         except TimeoutException:

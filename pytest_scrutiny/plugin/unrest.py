@@ -41,14 +41,15 @@ class Unrest:
     """What a wait saw of sessions that do not last.
 
     :param vain: the wait in vain before this one, if there was one.
+    :param is_first: no wait for this connection was over yet, so that what was seen while connecting counts.
     """
 
-    def __init__(self, board: StatusBoard, vain: Vain | None) -> None:
+    def __init__(self, board: StatusBoard, vain: Vain | None, *, is_first: bool = False) -> None:
         self._board = board
         self._goes_on = vain is not None
         self._has_looked = False
         self._known = frozenset[str | None](board.session_ids) if vain is None else vain.known
-        self._lost = frozenset(self._lost_ever) if vain is None else vain.lost
+        self._lost = frozenset[str](() if is_first else self._lost_ever) if vain is None else vain.lost
         self._before = len(self.new), len(self.lost)
 
     def look(self, info: ServerInfo) -> None:

@@ -125,6 +125,14 @@ def test_a_device_that_is_lost_over_the_load_of_its_description_is_known(release
         assert [*client.board.loads.lost] == client.board.session_ids[:2]
 
 
+def test_a_load_that_was_under_way_when_the_client_connected_is_known_too(release: str) -> None:
+    timing = Timing(sfd=0.8, session=30 * MS, reconnect=60.0)
+    with FakeServer(release, timing=timing) as server, connected(server) as client:
+        client.wait_server_status(lambda info: info.device is None, 5 * SECOND, "the device is still there")
+
+        assert len(client.board.loads.lost) == 1
+
+
 def test_a_device_that_is_lost_a_moment_after_a_short_load_is_no_such_case(release: str) -> None:
     with FakeServer(release, timing=Timing(session=30 * MS)) as server, connected(server) as client:
         client.wait_server_status(lambda _: len(client.board.session_ids) >= 4, 5 * SECOND, "too few")

@@ -357,6 +357,24 @@ def test_a_diagnosis_holds_for_the_next_test(ready: ServerInfo) -> None:
     assert past.vain is None
 
 
+def test_a_session_that_a_load_cost_while_connecting_counts_for_the_first_wait_only(
+    ready: ServerInfo,
+) -> None:
+    past, client = Past(), ScriptedClient(away(ready, device_link=UDP))
+    client.board.loads.lost.append("a" * 32)
+    with pytest.raises(
+        TimeoutException, match=r"it ended as soon as its SFD was loaded: aaaaaaaa\. Raise"
+    ) as first:
+        gate_of(client, past=past).wait()
+    with pytest.raises(TimeoutException, match=r"it ended as soon as its SFD was loaded: aaaaaaaa\. Raise"):
+        gate_of(client, past=past).wait()
+    past.vain = None  # a test was let through
+    with pytest.raises(TimeoutException, match=r"Disconnected\. Check the device's power") as later:
+        gate_of(client, past=past).wait()
+
+    assert (first.value.category, later.value.category) == ("config", "device")
+
+
 def test_many_sessions_are_counted_and_the_last_ones_named(ready: ServerInfo) -> None:
     past = Past()
     past.vain = Vain("test_psu.py::test_first", 10, frozenset({"a" * 32}))
