@@ -120,7 +120,10 @@ def read_timeout(raw: object) -> float:
 
     :raises ValueError: if it is no number of seconds that one can wait for.
     """
-    seconds = float(str(raw))
+    text = str(raw)
+    if not text.isascii() or "_" in text or text != text.strip():  # float() takes them
+        raise ValueError
+    seconds = float(text)
     if not math.isfinite(seconds) or not 0 < seconds <= LONGEST_TIMEOUT:
         raise ValueError
     return seconds

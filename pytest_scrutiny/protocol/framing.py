@@ -38,6 +38,7 @@ HEADER_PREFIX = b"<SCRUTINY size="
 _HEADER = re.compile(rb"<SCRUTINY size=([0-9a-fA-F]{1,16}) flags=(c?h?)>")
 _HEADER_LIMIT = len(b"<SCRUTINY size=0123456789abcdef flags=ch>")
 _HASH_SIZE = 16
+_PIECE = 4 << 20  # bytes inflated at a time
 _DEFLATE_RATIO = 1032  # deflate cannot do better, so a small payload needs no watching while it inflates
 
 logger = logging.getLogger(__name__)
@@ -228,13 +229,18 @@ def inflate(data: bytes | memoryview, limit: int) -> bytes:
         if len(data) * _DEFLATE_RATIO <= limit:
             return zlib.decompress(data)
         inflator = zlib.decompressobj()
-        inflated = inflator.decompress(data, limit + 1)  # 0 would mean no limit
+        pieces, size, rest = [], 0, data
+        # In pieces: in one go zlib takes three times the limit before it can say that it is passed.
+        while size <= limit and (piece := inflator.decompress(rest, min(_PIECE, limit + 1 - size))):
+            pieces.append(piece)
+            size += len(piece)
+            rest = inflator.unconsumed_tail
     except zlib.error as exc:
         raise ValueError(f"a message of {len(data)} bytes cannot be inflated ({exc})") from exc
-    if len(inflated) > limit:
+    if size > limit:
         raise ValueError(
             f"a message of {len(data)} bytes inflates to more than {limit}; that much is refused"
         )
     if not inflator.eof:
         raise ValueError(f"a message of {len(data)} bytes cannot be inflated (it is cut short)")
-    return inflated
+    return b"".join(pieces)

@@ -127,7 +127,7 @@ def try_value(client: ScrutinyClient) -> Iterator[str]:
     check(not journal.restore(), "the value was not put back")
     restored = value.read()
     check(restored == original, f"{restored!r} is not {original!r}")
-    yield from (f"{number:g}" for number in (original, written, restored))
+    yield from (f"{number:.9g}" for number in (original, written, restored))
 
 
 def try_memory(client: ScrutinyClient) -> str:

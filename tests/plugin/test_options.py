@@ -218,7 +218,10 @@ MISTAKES = [
             "ws://:1",
         )
     ],
-    *[("ready_timeout", raw, READY) for raw in ("", "0", "-1", "nan", "inf", "5s", "86401")],
+    *[
+        ("ready_timeout", raw, READY)
+        for raw in ("", "0", "-1", "nan", "inf", "5s", "86401", "1_0", " 5", "\u0665")
+    ],
     ("connect_timeout", "soon", READY.replace("10", "5")),
     (
         "profile",

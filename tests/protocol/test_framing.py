@@ -319,3 +319,15 @@ def test_garbage_in_small_chunks_is_searched_once(monkeypatch: pytest.MonkeyPatc
     received(framing, [b"x" * 100] * 100)
 
     assert sum(searched) <= 100 * (100 + 41)  # 41: the longest header that may have begun
+
+
+def test_a_bomb_is_refused_before_it_takes_much_more_than_the_limit() -> None:
+    limit = 32 << 20
+    bomb = zlib.compress(bytes(limit * 3), 9)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="that much is refused"):
+        inflate(bomb, limit)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 1.5 * limit
