@@ -1,7 +1,8 @@
 """What a subscription brings, from session to session of its device.
 
 Rule 1: a feed belongs to a path and outlives the device's session. While there is no session (or no SFD for a
-    variable) it is dead, with the reason as its status; once its path is subscribed again it lives on.
+    variable) it is dead, with the reason as its status; once its path is subscribed again it lives on. A call
+    on one that is about to return waits for that first, within its own time.
 Rule 2: no value of an earlier session is ever given as current.
 Rule 3: after a write the server itself reports the written value, without having read it from the device
     (0.3.0 to 0.16.0, server/device/submodules/memory_writer.py). A fresh sample is one that the device gave
@@ -16,6 +17,8 @@ Rule 5: the first sample of what lies behind a pointer says that this is null, w
 PYTEST_DONT_REWRITE
 """
 
+import contextlib
+from collections.abc import Mapping
 from datetime import datetime
 from time import monotonic
 from typing import NamedTuple
@@ -35,6 +38,13 @@ lay 21 to 454 before, the device's own latest sample 9,979 or more (0.9.2, 0.12.
 
 SETTLING_US = 100_000
 """Microseconds after the first sample of a subscription in which an invalid one does not count."""
+
+
+_ADVICE: Mapping[ValueStatus, str] = {
+    ValueStatus.DeviceGone: "wait until the device is ready",
+    ValueStatus.SFDUnloaded: "wait until it is loaded again",
+}
+"""What to do about the reason for which a feed is dead."""
 
 
 class TimedSample(NamedTuple):
@@ -64,6 +74,7 @@ class Feed:
     :ivar session_id: the device session it lives in, or lived in last.
     :ivar testament: of the session that ended last; None before the first, or if it brought nothing.
     :ivar rate_hz: updates per second that were asked for; None for as many as possible.
+    :ivar is_returning: it is dead, but the next session has begun and will have it, as far as one can tell.
     :ivar written_at: when a write to this very path was last completed, by whichever client; None if never.
     """
 
@@ -73,9 +84,11 @@ class Feed:
         self.session_id: str | None = None
         self.testament: Testament | None = None
         self.rate_hz: float | None = None
+        self.is_returning = False
         self.written_at: datetime | None = None
         self._session = session
         self._death: ValueStatus | None = None
+        self._refusal = ""  # what the server said when it was to return
         self._born = 0  # updates before this one are of an earlier session
         self._is_written = False
         self._written_us: float | None = None
@@ -90,6 +103,7 @@ class Feed:
         :raises InvalidValueError: as soon as the device's session ends.
         :raises ConnectionError: as soon as the connection is gone.
         """
+        self.await_return(deadline)
         start = self.history.total
 
         def find() -> Sample | None:
@@ -117,9 +131,32 @@ class Feed:
         :raises InvalidValueError: as soon as the device's session ends.
         :raises ConnectionError: as soon as the connection is gone.
         """
+        self.await_return(deadline)
         return self._session.wait_for(
             lambda: self.fresh(number), deadline, f"no update of {self.info.path} came"
         )
+
+    def await_return(self, deadline: Deadline) -> None:
+        """If it is about to live again, wait for that, or for the deadline; it may be dead afterwards."""
+        if self.is_returning:
+            with contextlib.suppress(TimeoutException):
+                self._session.wait_for(lambda: not self.is_returning, deadline, "it did not return")
+
+    def check_alive(self) -> None:
+        """Refuse what needs a subscription if there is none at present.
+
+        :raises InvalidValueError: with the reason, and what to do.
+        :raises ConnectionError: if the connection is gone.
+        """
+        if self._death is None:
+            return
+        self._session.check_open()
+        advice = _ADVICE.get(self._death, "watch it again")
+        if self.is_returning:
+            advice = "it was reset, and its firmware description is not loaded yet; wait until it is"
+        elif self._refusal:
+            advice = f"it is back without it ({self._refusal}); check which firmware it runs now"
+        raise InvalidValueError(f"{self.info.path} cannot be written: {self._death.reason}; {advice}")
 
     def fresh(self, number: int) -> list[TimedSample]:
         """Return what ``wait_samples`` would, without waiting; called with the lock held.
@@ -244,13 +281,20 @@ class Feed:
             if sample.value is not None and arrived_us is not None:
                 self.testament = Testament(self.session_id, sample, arrived_us / 1e6)
         self._death = reason
+        self.is_returning, self._refusal = False, ""
+
+    def stay_dead(self, refusal: str) -> None:
+        """Note that the server refused to subscribe the path again."""
+        self.is_returning, self._refusal = False, refusal
 
     def live(self, info: WatchableInfo, session_id: str | None) -> None:
-        """Note that the path was subscribed."""
+        """Note that the path was subscribed, perhaps a second time."""
+        if self._death is not None or info.server_id != self.info.server_id:
+            self._born = self.history.total
         self.info = info
         self.session_id = session_id
         self._death = None
-        self._born = self.history.total
+        self.is_returning = False
 
 
 def place_of(info: WatchableInfo) -> str | None:

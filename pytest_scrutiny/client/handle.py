@@ -230,25 +230,28 @@ class WatchableHandle(Feed):
         :raises TypeError: if it is no number; nothing is sent then.
         :raises OperationFailure: if the server or the device refuses.
         """
+        deadline = self._write_deadline(timeout)
+        self.await_return(deadline)
         update = Update(self.info, value, check_value(self.info, value))
         batch = self._keeper.batches.current
         if batch is None:
-            self.write_now(update, timeout)
+            self._write_by(update, deadline)
         else:
-            self._check_alive()
+            self.check_alive()
             batch.add(update)
 
     def write_now(self, update: Update, timeout: float | None) -> None:
         """Write what was checked already, and wait until it is in the device."""
-        self._check_alive()
-        seconds = self._keeper.write_timeout if timeout is None else check_timeout(timeout)
-        self._keeper.writes.write_one(update, Deadline(seconds))
+        self._write_by(update, self._write_deadline(timeout))
 
-    def _check_alive(self) -> None:
-        if self._death is not None:
-            raise InvalidValueError(
-                f"{self.info.path} cannot be written: {self._death.reason}; wait until the device is ready"
-            )
+    def _write_deadline(self, timeout: float | None) -> Deadline:
+        return Deadline(self._keeper.write_timeout if timeout is None else check_timeout(timeout))
+
+    def _write_by(self, update: Update, deadline: Deadline) -> None:
+        self.await_return(deadline)
+        self.check_alive()
+        # Its id may have changed since it was checked.
+        self._keeper.writes.write_one(update._replace(info=self.info), deadline)
 
     # Waiting
 
@@ -264,6 +267,7 @@ class WatchableHandle(Feed):
         :raises ConnectionError: as soon as the connection is gone.
         """
         deadline = Deadline(check_timeout(timeout))
+        self.await_return(deadline)
         seen = self.history.total if previous_counter is None else previous_counter
         self._session.wait_for(
             lambda: self._is_over() or self.history.total > seen,

@@ -267,6 +267,8 @@ class WatchBoard:
 
         What a server reads from the device at once, it sends at once from 0.12 on: values of one moment.
         """
+        for handle in handles:
+            handle.await_return(deadline)
         starts = [handle.next_fresh() for handle in handles]
         missing: list[str] = []
 
@@ -325,7 +327,8 @@ class WatchBoard:
 
     def notice_report(self, report: StatusReport) -> None:
         """End the handles that a status report ends, and revive them; called with the lock held."""
-        if report.session_id != self._device_session:
+        is_new_session = report.session_id != self._device_session
+        if is_new_session:
             self._kill(ValueStatus.DeviceGone, self._by_path.values())
         elif report.sfd_firmware_id != self._firmware_id:
             # RPVs belong to the device and outlive its firmware description.
@@ -341,6 +344,9 @@ class WatchBoard:
             for path, handle in self._by_path.items():
                 if handle.is_dead and (has_names or is_rpv(handle)):
                     by_rate.setdefault(handle.rate_hz, []).append(path)
+                    handle.is_returning = True
+                elif handle.is_dead and is_new_session:  # a server tells of the session, then of the SFD
+                    handle.is_returning = True
             for rate_hz, paths in by_rate.items():
                 self._revive(paths, rate_hz)
 
@@ -348,10 +354,12 @@ class WatchBoard:
         """Subscribe again; one path the firmware no longer has costs only itself."""
 
         def try_one_by_one() -> None:
+            if len(paths) == 1 and paths[0] in self._by_path:
+                self._by_path[paths[0]].stay_dead(str(request.error))
             for path in paths if len(paths) > 1 else ():
                 self._revive([path], rate_hz)
 
-        request = Request(SUBSCRIBE, lambda reply: self._install(reply, rate_hz), try_one_by_one)
+        request = Request[bool](SUBSCRIBE, lambda reply: self._install(reply, rate_hz), try_one_by_one)
         self._session.post_request(request, encode_subscribe(paths, rate_hz))
 
     def _kill(self, reason: ValueStatus, handles: Iterable[WatchableHandle]) -> None:

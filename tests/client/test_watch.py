@@ -8,6 +8,7 @@ from pytest_scrutiny.client.handle import WatchableHandle
 from pytest_scrutiny.client.history import History
 from pytest_scrutiny.errors import (
     BadEnumError,
+    ConnectionError,
     InvalidValueError,
     RemoteProtocolError,
     TimeoutException,
@@ -171,10 +172,11 @@ def test_a_value_without_a_name_says_why(bench: Bench, enum: object, text: str) 
 def test_a_new_session_ends_all_handles(bench: Bench) -> None:
     bench.peer.push_status("1" * 32)
     handle = watch(bench)
+    waiting = bench.call_and_wait(handle.wait_update, 1000 * SECOND)
     bench.peer.push_status("2" * 32)
 
     with pytest.raises(InvalidValueError) as caught:
-        handle.wait_update(1000 * SECOND)
+        waiting.result()
     assert str(caught.value) == "/v has no value: the device is gone"
     assert handle.is_dead
     assert handle.status is ValueStatus.DeviceGone
@@ -195,7 +197,7 @@ def test_disconnecting_ends_handles_as_server_gone(bench: Bench) -> None:
     bench.session.close()
 
     assert handle.status is ValueStatus.ServerGone
-    with pytest.raises(InvalidValueError, match="/v cannot be written: the connection to the server is gone"):
+    with pytest.raises(ConnectionError, match="this client has disconnected"):
         handle.write(1)
 
 
@@ -399,6 +401,92 @@ def test_a_path_that_the_new_firmware_lacks_costs_only_itself(bench: Bench) -> N
     assert gone.status is ValueStatus.DeviceGone
 
 
+def test_a_handle_that_is_about_to_return_is_waited_for(bench: Bench) -> None:
+    """Whoever saw that the device is ready can write: its session shows before the handle lives again."""
+    bench.peer.push_status("1" * 32)
+    handle = watch(bench)
+    bench.peer.push_status("2" * 32, loaded_sfd_firmware_id=None)
+    bench.session.wait_for(lambda: handle.is_returning, Deadline(5 * SECOND), "the new session")
+    reading = bench.call_and_wait(handle.read_fresh, Deadline(5 * SECOND))
+    writing = bench.call_and_wait(handle.write, 1.0, 5 * SECOND)
+    bench.peer.push_status("2" * 32)
+    subscribe(bench, ("/v", "new"))
+    request = bench.peer.next_request("write_watchable")
+    bench.peer.reply(request, request_token="t", count=1)
+    bench.peer.push("inform_write_completion", **{**completion("new", 10.0), "request_token": "t"})
+    update(bench, {"id": "new", "v": 1.0, "t": 20.0})
+
+    assert request["updates"][0]["watchable"] == "new"
+    assert writing.result() is None
+    assert reading.result().value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("statuses", "reason"),
+    [
+        ([None], "the device is gone; wait until the device is ready"),
+        (
+            ["2" * 32],
+            (
+                "the device is gone; it was reset, and its firmware description is not loaded yet; "
+                "wait until it is"
+            ),
+        ),
+        (["1" * 32], "the firmware description was unloaded; wait until it is loaded again"),
+    ],
+)
+def test_a_write_to_a_dead_handle_says_what_to_wait_for(
+    bench: Bench, statuses: list[str | None], reason: str
+) -> None:
+    bench.peer.push_status("1" * 32)
+    handle = watch(bench)
+    for session_id in statuses:
+        bench.peer.push_status(session_id, loaded_sfd_firmware_id=None)
+    bench.session.wait_for(lambda: handle.is_dead, Deadline(5 * SECOND), "the handle dies")
+
+    with pytest.raises(InvalidValueError) as caught:
+        handle.write(1.0, timeout=50 * MS)
+    assert str(caught.value) == f"/v cannot be written: {reason}"
+
+
+def test_a_write_to_what_the_new_firmware_lacks_says_so(bench: Bench) -> None:
+    bench.peer.push_status("1" * 32)
+    handle = watch(bench)
+    bench.peer.push_status("2" * 32)
+    bench.session.wait_for(lambda: handle.is_returning, Deadline(5 * SECOND), "the new session")
+    writing = bench.call(handle.write, 1.0, 5 * SECOND)
+    bench.peer.refuse(bench.peer.next_request("subscribe_watchable"), "Unknown watchable : /v")
+
+    with pytest.raises(InvalidValueError) as caught:
+        writing.result()
+    assert str(caught.value) == (
+        "/v cannot be written: the device is gone; it is back without it (the server refused "
+        "subscribe_watchable: Unknown watchable : /v); check which firmware it runs now"
+    )
+
+
+def test_a_write_to_an_unwatched_handle_or_a_lost_server_says_so(bench: Bench) -> None:
+    handle, other = watch(bench, "/rpv/x1000", type="rpv"), watch(bench)
+    bench.call(bench.watches.unwatch, ["/v"], Deadline(5 * SECOND))
+    bench.session.wait_for(lambda: other.is_dead, Deadline(5 * SECOND), "it is unwatched")
+    with pytest.raises(InvalidValueError, match="be written: it is no longer watched; watch it again"):
+        other.write(1.0)
+    bench.peer.sock.close()
+
+    with pytest.raises(ConnectionError, match="the connection"):
+        handle.write(1.0, timeout=5 * SECOND)
+
+
+def test_a_second_subscription_of_a_path_hides_no_sample(bench: Bench) -> None:
+    handle = watch(bench)
+    update(bench, {"id": "id-/v", "v": 1.0, "t": 1.0})
+    handle.wait_update(5 * SECOND, previous_counter=0)
+    with bench.session.lock:
+        handle.live(handle.info, "1" * 32)
+
+    assert handle.value == 1.0
+
+
 def test_unwatched_paths_stay_unwatched(bench: Bench) -> None:
     bench.peer.push_status("1" * 32)
     watch(bench, "/kept")
@@ -477,7 +565,7 @@ def null(t: float) -> dict[str, Any]:
 def test_a_first_sample_without_a_value_does_not_count(bench: Bench) -> None:
     """It says that a pointer is null that the server has not read yet."""
     handle = watch(bench)
-    reading = bench.call(handle.read_fresh, Deadline(5 * SECOND))
+    reading = bench.call_and_wait(handle.read_fresh, Deadline(5 * SECOND))
     waiting = bench.call(handle.wait_samples, 0, Deadline(5 * SECOND))
     update(bench, null(0.0), null(99_999.0), {"id": "id-/v", "v": 5, "t": 99_999.5})
 
@@ -487,7 +575,7 @@ def test_a_first_sample_without_a_value_does_not_count(bench: Bench) -> None:
 
 def test_a_sample_without_a_value_counts_once_the_subscription_has_settled(bench: Bench) -> None:
     handle = watch(bench)
-    reading = bench.call(handle.read_fresh, Deadline(5 * SECOND))
+    reading = bench.call_and_wait(handle.read_fresh, Deadline(5 * SECOND))
     update(bench, null(50_000.0), null(149_999.0), null(150_000.0))
 
     assert reading.result().status is ValueStatus.NullPtrDereferenced
