@@ -124,9 +124,10 @@ class Bench:
 
     def call_and_wait(self, function: Any, *args: Any) -> Future[Any]:
         """Run a call that blocks; return when it does."""
+        others = {*self.session._waiting}  # also of waits that ended before anything changed
         future = self.call(function, *args)
         pause = threading.Event()
-        while not self.session._waiting and not future.done():
+        while not {*self.session._waiting} - others and not future.done():
             pause.wait(MS)
         return future
 
