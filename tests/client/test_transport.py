@@ -144,7 +144,7 @@ def test_a_server_on_one_loopback_is_found_whatever_is_on_the_other(
     v6: Talk | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``localhost`` is ::1 first on many machines, where no Scrutiny server from 0.4 on listens."""
-    client = ScrutinyClient(timeout=1 * SECOND)
+    client = ScrutinyClient(timeout=3 * SECOND)
     with on_both_loopbacks(v6, serve_datagrams, monkeypatch) as port, client.connect("localhost", port):
         status = client.get_server_status()
 
