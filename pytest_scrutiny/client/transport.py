@@ -157,17 +157,15 @@ class _Search:
             raise
 
     def _complaint(self, refusals: Mapping[str, _Refusal]) -> ConnectionError:
-        kinds = {refusal.kind for refusal in refusals.values()}
-        kind = next(kind for kind in (ConnectTimeout, RemoteProtocolError, ConnectionError) if kind in kinds)
-        # What cost time says more about what to do than what failed at once.
-        worst = next(refusal for refusal in refusals.values() if refusal.kind is kind)
+        silent = [refusal for refusal in refusals.values() if refusal.is_silent]
+        order = (ConnectTimeout, RemoteProtocolError, ConnectionError)  # what cost time tells most
+        worst = silent[0] if silent else min(refusals.values(), key=lambda refusal: order.index(refusal.kind))
         reasons = [refusal.reason for refusal in refusals.values()]
         if len(refusals) > 1:
             reasons = [f"{shown}: {refusal.reason}" for shown, refusal in refusals.items()]
-        advice = next((refusal.advice for refusal in refusals.values() if refusal.is_silent), worst.advice)
-        error = kind(self._text("; ".join(reasons), advice))
+        error = worst.kind(self._text("; ".join(reasons), worst.advice))
         if isinstance(error, ConnectTimeout):
-            error.is_silent = any(refusal.is_silent for refusal in refusals.values())
+            error.is_silent = worst.is_silent
         error.__cause__ = worst.__cause__
         return error
 
@@ -202,9 +200,8 @@ class _Search:
 
     @property
     def _where(self) -> str:
-        return (
-            f"[{self._hostname}]:{self._port}" if ":" in self._hostname else f"{self._hostname}:{self._port}"
-        )
+        host = f"[{self._hostname}]" if ":" in self._hostname else self._hostname
+        return f"{host}:{self._port}"
 
     def _text(self, reason: str, advice: str) -> str:
         return f"cannot connect to {self._where}: {reason}; expected a Scrutiny server there. {advice}"
@@ -228,6 +225,7 @@ class _Attempt:
         self._port = port
         self._transport = transport
         self._asked_at: float | None = None
+        self._taken = "it accepted the connection"
         self._otherwise = "says nothing"  # what is seen while nothing comes
 
     def open(self) -> Link:
@@ -236,7 +234,8 @@ class _Attempt:
             link = self._try_datagrams()
             if link is not None:
                 return link
-            self._otherwise = "says nothing to the WebSocket upgrade, though it refused datagrams with HTTP"
+            self._otherwise = "says nothing to the WebSocket upgrade"
+            self._taken = "it refused datagrams as an HTTP server does"
         return self._open_websocket()
 
     def _try_datagrams(self) -> Link | None:
@@ -344,11 +343,11 @@ class _Attempt:
             except OSError as exc:
                 if not isinstance(exc, TimeoutError) or self.listen.has_passed:
                     raise self._dropped(exc, otherwise) from exc
-                self.tell(f"it accepted the connection and {otherwise}")
+                self.tell(f"{self._taken} and {otherwise}")
 
     def _dropped(self, exc: OSError, otherwise: str) -> _Refusal:
         if isinstance(exc, TimeoutError):
-            reason = f"it accepted the connection and {otherwise}"
+            reason = f"{self._taken} and {otherwise}"
             return _Refusal(reason, ConnectTimeout, advice=_WAIT, is_silent=True)
         return _Refusal(f"it dropped the connection ({exc})")
 

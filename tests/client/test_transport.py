@@ -237,11 +237,10 @@ def test_a_websocket_upgrade_without_an_answer_is_told_from_mere_silence() -> No
     with listening(says(BAD_REQUEST), is_mute) as port, pytest.raises(ConnectTimeout) as caught:
         ScrutinyClient().connect("127.0.0.1", port, timeout=0.1)
 
-    text = "says nothing to the WebSocket upgrade, though it refused datagrams with HTTP within 0.1 s"
-    assert (
-        str(caught.value)
-        == f"cannot connect to 127.0.0.1:{port}: it accepted the connection and {text}{BUSY}"
+    text = (
+        "it refused datagrams as an HTTP server does and says nothing to the WebSocket upgrade within 0.1 s"
     )
+    assert str(caught.value) == f"cannot connect to 127.0.0.1:{port}: {text}{BUSY}"
 
 
 def test_ipv6_addresses_are_dialled_and_shown_in_brackets() -> None:

@@ -61,7 +61,7 @@ no option that names transport or version. Made by
   listen. The first connect to a WebSocket server also imports the library for it.
 * *features*: M memory_write, D datalogging, U user_command, 6 sixtyfour_bits.
 * *read*, *written*, *restored*: `{path}`, read from the device before the write, after
-  it, and after the journal had put it back.
+  it, and after the journal had put it back. 3300 is written; the device keeps 3.3 V as a float32.
 * *memory*: {size} bytes written, read back and compared, put back and compared; the time is for all of it.
   The buffers of the device hold 128.
 * *user command*: 1 gives back what it got; 7, which the firmware does not know, is refused with the device's
