@@ -107,7 +107,7 @@ PEERS = {
         lambda _: listening(says(BAD_REQUEST)), address=("--scrutiny-url=tcp://{host}:{port}",)
     ),
     "two addresses of one name": PeerAt(lambda patch: on_both_loopbacks(None, SSH, patch), "localhost"),
-    "garbage": broken(make.garbage(1)),
+    "garbage": stranger(says(b"\xff\x00\x17 this is no message \xfe\r\n")),
     "garbage, WebSocket": broken(make.garbage(), "0.3.0"),
     "a message larger than any": broken(make.huge()),
     "a message larger than any, WebSocket": broken(make.huge(), "0.3.0"),
