@@ -160,14 +160,12 @@ def _times_of(settings: Settings, past: Past) -> tuple[float, float, str]:
     """Return how long to wait for a connection, for what is said on it, and who said so."""
     if past.dead:
         return LOOK, LOOK, "a second look"
-    name = "connect" if settings.connect_timeout >= settings.ready_timeout else "ready"
+    whole, name = settings.connect_timeout, "connect"
+    if settings.sources["connect_timeout"] == DEFAULT and settings.ready_timeout > whole:
+        whole, name = settings.ready_timeout, "ready"
     source = settings.sources[f"{name}_timeout"]
-    whole = max(settings.connect_timeout, settings.ready_timeout)
-    return (
-        settings.connect_timeout,
-        whole,
-        f"default of --scrutiny-{name}-timeout" if source == DEFAULT else source,
-    )
+    said = f"default of --scrutiny-{name}-timeout" if source == DEFAULT else source
+    return settings.connect_timeout, whole, said
 
 
 def _current_test() -> str:

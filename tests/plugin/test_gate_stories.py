@@ -15,6 +15,7 @@ from pytest_scrutiny.fakeserver.profiles import make_device
 from pytest_scrutiny.fakeserver.rows import Profile
 from pytest_scrutiny.fakeserver.server import FakeServer
 from tests.plugin.conftest import SilentPort
+from tests.plugin.quick import quicken
 
 PAGE = Path(__file__).parents[2] / "docs" / "gate.md"
 TOLD = {
@@ -126,7 +127,6 @@ def test_what_is_read_is_what_the_page_says(pytester: pytest.Pytester, story: st
 
 
 ADDRESS = "--scrutiny-host=127.0.0.1"
-SHORT = ("--scrutiny-connect-timeout=0.05", "--scrutiny-ready-timeout=0.1")
 
 
 def test_no_server_is_on_the_page(pytester: pytest.Pytester, closed_port: int) -> None:
@@ -137,8 +137,13 @@ def test_no_server_is_on_the_page(pytester: pytest.Pytester, closed_port: int) -
     assert (category, as_on_the_page(text, closed_port)) == TOLD["no server"]
 
 
-def test_a_dead_bench_is_on_the_page(pytester: pytest.Pytester, silent_port: SilentPort) -> None:
-    category, text = read_error(pytester, *silent_port.address, *SHORT, fixtures="scrutiny_device")
+def test_a_dead_bench_is_on_the_page(
+    pytester: pytest.Pytester, silent_port: SilentPort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quicken(monkeypatch, 0.05)
+    category, text = read_error(
+        pytester, *silent_port.address, "--scrutiny-ready-timeout=0.1", fixtures="scrutiny_device"
+    )
 
     text = as_on_the_page(text, silent_port.port, 0.1).replace("within 0.1 s", "within 10 s")
     text = text.replace("time: --scrutiny-ready-timeout", "time: default of --scrutiny-ready-timeout")

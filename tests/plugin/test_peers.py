@@ -30,6 +30,7 @@ from tests.client.strangers import (
     says,
     slams,
 )
+from tests.plugin.quick import quicken
 from tests.plugin.test_gate_stories import read_error
 
 PAGE = Path(__file__).parents[2] / "docs" / "peers.md"
@@ -161,11 +162,12 @@ def test_what_is_read_is_what_the_page_says(
     peer = PEERS[name]
     if name == "an address that drops packets" and sys.platform != "linux":
         pytest.skip("only Linux drops packets when a backlog is full")
-    late = (f"--scrutiny-connect-timeout={CONNECT}", f"--scrutiny-ready-timeout={READY}")
+    if peer.is_late:
+        quicken(monkeypatch, CONNECT)
 
     with peer.play(monkeypatch) as port:
         address = [option.format(host=peer.host, port=port) for option in peer.address]
-        options = (*address, *(late if peer.is_late else ()))
+        options = (*address, *((f"--scrutiny-ready-timeout={READY}",) if peer.is_late else ()))
         category, text = read_error(pytester, *options, fixtures="scrutiny_device")
 
     row = category, as_on_the_page(text, peer, port)

@@ -1,6 +1,7 @@
 """What a run does about a server that is lost, a bench that is dead, and a device that does not come."""
 
 import re
+from time import monotonic
 
 import pytest
 
@@ -9,7 +10,9 @@ from pytest_scrutiny.fakeserver.server import FakeServer
 
 # Imported here, so that it is loaded before a run in this process, which forgets what it loaded itself.
 from pytest_scrutiny.plugin import gate
+from tests.clock import SECOND
 from tests.plugin.conftest import SilentPort
+from tests.plugin.quick import quicken
 
 RESTARTABLE = """
 import pytest
@@ -263,20 +266,37 @@ def test_a_server_that_was_busy_is_found_by_a_second_look(pytester: pytest.Pytes
     pytester.runpytest_inprocess(*SHORT).assert_outcomes(passed=2, errors=1)
 
 
-def test_a_server_that_loads_an_sfd_at_the_start_of_the_run_is_waited_for(pytester: pytest.Pytester) -> None:
+def test_a_server_that_loads_an_sfd_at_the_start_of_the_run_is_waited_for(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """For as long as the gate would wait for its device, and the terminal tells."""
+    quicken(monkeypatch, 0.1)
     pytester.makepyfile("def test_it(scrutiny_device): assert scrutiny_device.info\n")
 
     with FakeServer(timing=Timing(sfd=1.3)) as server:
-        result = pytester.runpytest_inprocess(
-            "-v", f"--scrutiny-url={server.url}", "--scrutiny-connect-timeout=0.1"
-        )
+        result = pytester.runpytest_inprocess("-v", f"--scrutiny-url={server.url}")
 
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines([
         "scrutiny: waiting for the server, 10 s at most (default of --scrutiny-ready-timeout): it accepted *",
         "scrutiny: connected after 1.? s",
     ])  # fmt: skip
+
+
+def test_a_connect_timeout_that_somebody_gave_is_the_whole_time(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(scrutiny_device): pass")
+
+    with FakeServer() as server:
+        server.stall()
+        start = monotonic()
+        result = pytester.runpytest_inprocess(
+            f"--scrutiny-url={server.url}", f"--scrutiny-connect-timeout={0.2 * SECOND}"
+        )
+        took = monotonic() - start
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*it accepted the connection and says nothing within 0.2 s;*"])
+    assert took < 2 * SECOND
 
 
 def test_a_device_that_does_not_come_costs_its_time_once(
