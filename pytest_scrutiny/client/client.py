@@ -3,8 +3,10 @@
 PYTEST_DONT_REWRITE
 """
 
+import atexit
 import contextlib
 import logging
+import os
 import weakref
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -17,13 +19,25 @@ from pytest_scrutiny.client.probe import ProbeCommands
 from pytest_scrutiny.client.request import Message
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.status import StatusBoard, StatusCommands
-from pytest_scrutiny.client.subscriptions import WatchBoard
+from pytest_scrutiny.client.subscriptions import FAREWELL_TIMEOUT, WatchBoard
 from pytest_scrutiny.client.transport import TRANSPORTS, Link, Patience, Transport, open_link
 from pytest_scrutiny.client.watch import WatchCommands
 from pytest_scrutiny.client.write import WriteBoard, WriteCommands
 from pytest_scrutiny.errors import ConnectionError, ConnectTimeout, TimeoutException
 from pytest_scrutiny.model.status import ServerInfo, ServerState
 from pytest_scrutiny.protocol.fields import Fields
+
+_open_sessions: "weakref.WeakSet[Session]" = weakref.WeakSet()
+_process = os.getpid()
+
+
+@atexit.register
+def _leave_all() -> None:
+    """Leave in order what the interpreter's end would cut: some servers end over a client that just goes."""
+    if os.getpid() == _process:  # a forked child leaves its parent's connections alone
+        for session in list(_open_sessions):
+            session.leave(FAREWELL_TIMEOUT)
+
 
 MessageCallback = Callable[["ScrutinyClient", Message], None]
 
@@ -130,7 +144,9 @@ class ScrutinyClient(
         self.hostname, self.port, self._session = hostname, port, session
         # A forgotten client leaves no thread and no socket.
         self._finalizer = weakref.finalize(self, session.abandon)
+        self._finalizer.atexit = False  # no thread would live to say good-bye; see _leave_all
         session.start()
+        _open_sessions.add(session)
 
     def _message_callback(self) -> Callable[[Message], None] | None:
         if not self._callbacks:

@@ -41,6 +41,11 @@ IMPATIENT_POLL = 0.05
 _RECEIVE_SIZE = 1 << 16
 _LONGEST_SLICE = 0.1 if sys.platform == "win32" else 3600.0  # Ctrl-C does not end a lock's wait on Windows
 
+_LISTEN_NO_MORE = (
+    # On Windows that alone does not end a receive that waits; so nothing more is sent there.
+    socket.SHUT_RDWR if sys.platform == "win32" else socket.SHUT_RD
+)
+
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 
 logger = logging.getLogger(__name__)
@@ -51,6 +56,8 @@ class Session:
 
     :ivar is_server_delayed: the server may be one that waits for our acknowledgements.
     :ivar is_websocket: the server is one of releases 0.1 to 0.3.
+    :ivar last_words: returns the requests that the server is owed when we leave, however that is; called with
+        the lock held.
     :ivar asked: ``{request id: command}`` that were sent to open the connection; see ``expect``.
     :ivar asked_at: when that was.
     :param on_message: called with every message on the reader thread, without a lock; errors are logged.
@@ -67,6 +74,7 @@ class Session:
         self._waiting: set[threading.Lock] = set()
         self.handlers: dict[str, Handler] = {}
         self.close_callbacks: list[Callable[[], None]] = []
+        self.last_words: Callable[[], list[tuple[str, Mapping[str, object]]]] = list
         self._requests: dict[int, Request[Any]] = {}
         self._fault: ConnectionError | None = None
         self._impatient = 0
@@ -309,11 +317,16 @@ class Session:
         """Let the reader find the end by itself; takes no lock, so that a garbage collection may call it."""
         self._is_abandoned = True
         with contextlib.suppress(OSError):
-            self._writer.shutdown(socket.SHUT_RDWR)
+            self._writer.shutdown(_LISTEN_NO_MORE)
 
     def cut(self, why: str) -> None:
         """End the connection and every wait; what is left of it is for ``close``."""
         self._fail(ConnectionError(why))
+
+    def leave(self, timeout: float) -> None:
+        """End the connection as the interpreter ends: a reader that does so already gets the time for it."""
+        self.cut("the interpreter ends")
+        self._thread.join(timeout)
 
     def close(self) -> None:
         """Close the connection and end the reader; harmless when done already."""
@@ -330,7 +343,8 @@ class Session:
             if self._fault is not None:
                 return
             self._fault = fault
-            farewell = self._connection.encode_close()
+            words = [self._connection.encode_request(*request)[1] for request in self.last_words()]
+            farewell = b"".join([*words, self._connection.encode_close()])
             for callback in self.close_callbacks:
                 callback()
             self.wake_all()

@@ -10,7 +10,7 @@ PYTEST_DONT_REWRITE
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from time import monotonic
 
 from pytest_scrutiny.client.batch import Batches
@@ -84,6 +84,7 @@ class WatchBoard:
         self._firmware_id: str | None = None
         session.handlers[UPDATE] = self._digest
         session.close_callbacks.append(lambda: self._kill(ValueStatus.ServerGone, self._by_path.values()))
+        session.last_words = self._last_words
         writes.on_completion = self._mark_written
 
     # What is watched
@@ -162,12 +163,22 @@ class WatchBoard:
     def part(self) -> None:
         """Stop watching what the server would not survive if we just left."""
         with self._session.lock:
-            live = [handle for handle in self._by_path.values() if not handle.is_dead]
-            fatal = [handle for handle in (*live, *self._kept.values()) if is_behind_pointer(handle)]
+            fatal = self._fatal()
             self._kill(ValueStatus.NotWatched, fatal)
+            for handle in fatal:
+                self._kept.pop(handle.info.path, None)
         if fatal and self._session.is_open:
             with contextlib.suppress(ScrutinyError):  # we leave anyway
                 self._unsubscribe([handle.info.path for handle in fatal], Deadline(FAREWELL_TIMEOUT))
+
+    def _fatal(self) -> list[WatchableHandle]:
+        live = [handle for handle in self._by_path.values() if not handle.is_dead]
+        return [handle for handle in (*live, *self._kept.values()) if is_behind_pointer(handle)]
+
+    def _last_words(self) -> list[tuple[str, Mapping[str, object]]]:
+        """Return what ``part`` would ask, for whoever leaves without; nobody waits for the answer."""
+        fatal = [handle.info.path for handle in self._fatal()]
+        return [(UNSUBSCRIBE, encode_unsubscribe(fatal))] if fatal else []
 
     def watched(self) -> list[str]:
         """Return the paths that are watched."""

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -6,6 +7,7 @@ from pytest_scrutiny.client import history as history_module
 from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.client.handle import WatchableHandle
 from pytest_scrutiny.client.history import History
+from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.errors import (
     BadEnumError,
     ConnectionError,
@@ -583,3 +585,25 @@ def test_a_sample_without_a_value_counts_once_the_subscription_has_settled(bench
     update(bench, null(150_001.0))
     handle.wait_update(5 * SECOND, previous_counter=3)
     assert len(handle.wait_samples(3, Deadline(SECOND))) == 1
+
+
+@pytest.mark.parametrize(
+    "leave", [lambda session: session.cut("over"), Session.abandon], ids=["close_socket", "forgotten"]
+)
+def test_who_just_leaves_unwatches_what_is_behind_pointers(
+    bench: Bench, leave: Callable[[Session], None]
+) -> None:
+    """Real servers end over it; nobody waits for the answer."""
+    watch(bench, "/plain")
+    watch(bench, "/app/*node/id")
+    leave(bench.session)
+
+    assert bench.peer.next_request("unsubscribe_watchable")["watchables"] == ["/app/*node/id"]
+
+
+def test_who_leaves_has_nothing_to_say_of_what_is_dead(bench: Bench) -> None:
+    handle = watch(bench, "/app/*node/id")
+    with bench.session.lock:
+        handle.die(ValueStatus.DeviceGone)
+
+        assert bench.session.last_words() == []

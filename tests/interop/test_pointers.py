@@ -1,5 +1,8 @@
 """Pointers, and what lies behind them: from release 0.11 on, the same on every server."""
 
+import subprocess
+import sys
+
 import pytest
 
 from pytest_scrutiny.client.client import ScrutinyClient
@@ -129,6 +132,19 @@ def test_a_server_survives_that_we_leave_while_we_watch(
         wait_usable(other)
         other.watch(path)
         other.watch(NODE).wait_update(TIMEOUT, previous_counter=3)
+
+    assert client.echo("still there") == "still there"
+
+
+@pytest.mark.parametrize("how", ["c.close_socket()", "del c, h", "raise SystemExit", "pass"])
+def test_a_server_survives_that_a_script_just_ends(client: ScrutinyClient, bench: Bench, how: str) -> None:
+    script = (
+        "from pytest_scrutiny import ScrutinyClient\n"
+        f"c = ScrutinyClient(timeout={TIMEOUT}).connect({HOST!r}, {bench.port})\n"
+        f"c.wait_server_status(lambda info: info.sfd is not None, {TIMEOUT}, 'no SFD')\n"
+        f"h = c.watch('/pointers/*table[2]')\nh.wait_update({TIMEOUT}, previous_counter=3)\n{how}\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=4 * TIMEOUT)
 
     assert client.echo("still there") == "still there"
 
