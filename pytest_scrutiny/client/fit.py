@@ -231,16 +231,6 @@ def unscale(number: float, alias: AliasDetails) -> float:
         return math.inf
 
 
-def check_path(path: object) -> str:
-    """Return a caller's path.
-
-    :raises TypeError: if it is no text: servers answer "Internal error", and a list or bytes never get there.
-    """
-    if not isinstance(path, str):
-        raise TypeError(f"path {path!r} is no string; expected a server path, for example '/rpv/x1000'")
-    return path
-
-
 def check_data(info: WatchableInfo, data: object) -> bytes:
     """Return the bytes to store as they are.
 

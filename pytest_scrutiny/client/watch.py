@@ -8,13 +8,13 @@ from typing import Protocol
 
 from pytest_scrutiny.client.batch import BatchWriteContext
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
-from pytest_scrutiny.client.fit import check_path
 from pytest_scrutiny.client.handle import WatchableHandle, check_rate
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.subscriptions import WatchBoard
 from pytest_scrutiny.client.write import WriteBoard
 from pytest_scrutiny.errors import NameNotFoundError
 from pytest_scrutiny.model.values import FLOAT64_MAX
+from pytest_scrutiny.model.watch import canonical_path
 from pytest_scrutiny.protocol.watch import SET_THROTTLING, encode_throttling
 
 
@@ -40,14 +40,14 @@ class WatchCommands:
     def watch(self: _Client, path: str, update_rate: float | None = None) -> WatchableHandle:
         """Return a handle on a value that the server sends from now on; the same one while it is watched.
 
-        :param path: the server's path, for example ``/alias/psu/voltage``.
+        :param path: the server's path, for example ``/alias/psu/voltage``, however its slashes are spelled.
         :param update_rate: updates per second; None for as many as possible. Each value at full rate slows
             everything else on the device's link.
         :raises OperationFailure: if the server knows no such path.
         :raises NotSupportedByServerError: if there is a rate, and the server is older than 0.13.
         """
         rate = check_rate(update_rate)
-        return self.watches.watch([check_path(path)], Deadline(self.timeout), rate)[0]
+        return self.watches.watch([canonical_path(path)], Deadline(self.timeout), rate)[0]
 
     def watch_many(
         self: _Client, paths: Iterable[str], update_rate: float | None = None
@@ -58,7 +58,7 @@ class WatchCommands:
         """
         if isinstance(paths, str):
             raise TypeError(f"paths {paths!r} is one path; expected a list of them, or call watch()")
-        wanted, rate = [check_path(path) for path in paths], check_rate(update_rate)
+        wanted, rate = [canonical_path(path) for path in paths], check_rate(update_rate)
         return self.watches.watch(wanted, Deadline(self.timeout), rate) if wanted else []
 
     def unwatch(self: _Client, watchable_ref: str | WatchableHandle) -> None:
@@ -67,17 +67,15 @@ class WatchCommands:
         :raises NameNotFoundError: if it is not watched.
         :raises TypeError: if it is neither.
         """
-        if isinstance(watchable_ref, WatchableHandle):
-            path = watchable_ref.info.path
-        else:
-            path = check_path(watchable_ref)
+        ref = watchable_ref.info.path if isinstance(watchable_ref, WatchableHandle) else watchable_ref
+        path = canonical_path(ref)
         if path not in self.watches.watched():
             raise NameNotFoundError(f"{path} is not watched; watch() it first")
         self.watches.unwatch([path], Deadline(self.timeout))
 
     def try_get_existing_watch_handle(self: _Client, path: str) -> WatchableHandle | None:
         """Return the handle of a path that is watched; None if it is not. The server is not asked."""
-        return self.watches.find(check_path(path))
+        return self.watches.find(canonical_path(path))
 
     def try_get_existing_watch_handle_by_server_id(self: _Client, server_id: str) -> WatchableHandle | None:
         """Return the handle that the server knows by this key at present; None if there is none."""

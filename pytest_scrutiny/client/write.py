@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol, TypeAlias
 
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
 from pytest_scrutiny.client.feed import place_of
-from pytest_scrutiny.client.fit import check_data, check_path, check_value
+from pytest_scrutiny.client.fit import check_data, check_value
 from pytest_scrutiny.client.request import Message, unsupported
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.tokens import TokenInbox
 from pytest_scrutiny.errors import NotSupportedByServerError, OperationFailure
-from pytest_scrutiny.model.watch import WatchableInfo
+from pytest_scrutiny.model.watch import WatchableInfo, canonical_path
 from pytest_scrutiny.model.write import WriteCompletion
 from pytest_scrutiny.protocol.fields import Fields
 from pytest_scrutiny.protocol.write import (
@@ -162,9 +162,8 @@ class WriteCommands:
         :raises TypeError: if the path is no text, or the value no number.
         :raises OperationFailure: if there is no such path, or the server or the device refuses.
         """
-        check_path(server_path)
         deadline = Deadline(self.write_timeout if timeout is None else check_timeout(timeout))
-        watches = self.watches
+        watches, server_path = self.watches, canonical_path(server_path)
         info = watches.info_of(server_path)
         if info is None and watches.takes_paths is not False:
             try:
@@ -191,8 +190,8 @@ class WriteCommands:
         :raises ValueError: if there are more or fewer bytes; nothing is sent then.
         :raises OperationFailure: if nothing in memory is behind the path, or the device refuses.
         """
-        check_path(server_path)
         deadline = Deadline(self.write_timeout if timeout is None else check_timeout(timeout))
+        server_path = canonical_path(server_path)
         try:
             info = self.watches.describe(server_path, deadline)
         except NotSupportedByServerError:

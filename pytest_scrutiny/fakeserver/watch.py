@@ -103,7 +103,7 @@ def _find_all(request: Request) -> dict[str, Entry]:
 def get_watchable_info(request: Request) -> Mapping[str, object]:
     """Describe names without a subscription."""
     dialect = request.state.dialect
-    entries = [entry.describe(dialect) for entry in _find_all(request).values()]
+    entries = {path: entry.describe(dialect) for path, entry in _find_all(request).items()}
     return encode_watchable_info(entries, dialect)
 
 
@@ -116,7 +116,7 @@ def subscribe_watchable(request: Request) -> Mapping[str, object]:
     entries = _find_all(request)
     for entry in entries.values():
         state.watchables.watch(request.client, entry, rate, request.now)
-    found = [entry.describe(state.dialect) for entry in entries.values()]
+    found = {path: entry.describe(state.dialect) for path, entry in entries.items()}
     return encode_subscribed(found, state.dialect)
 
 

@@ -59,8 +59,18 @@ class Watchables:
         """
         if not isinstance(path, str):
             return None
-        known = self._by_path.get(path)
-        return self._make_element(path) if known is None else known
+        name = self._clean(path)
+        known = self._by_path.get(name)
+        return self._make_element(name) if known is None else known
+
+    def _clean(self, path: str) -> str:
+        match self._dialect.path_spelling:
+            case "exact":
+                return path
+            case "ends":
+                return "/" + path.strip().strip("/")
+            case "slashes":
+                return "/" + "/".join(segment for segment in path.split("/") if segment)
 
     def _make_element(self, path: str) -> Entry | None:
         if bare_path(path) == path or bare_path(path) not in {array.access_path for array in self.factories}:

@@ -26,6 +26,7 @@ from pytest_scrutiny.hil.sessions import Sessions
 from pytest_scrutiny.hil.value import Value
 from pytest_scrutiny.hil.waits import Never
 from pytest_scrutiny.model.status import DeviceInfo, ServerInfo, ServerState, SupportedFeatureMap
+from pytest_scrutiny.model.watch import canonical_path
 
 T = TypeVar("T")
 
@@ -255,8 +256,7 @@ class Device:
 
     def __getitem__(self, path: str) -> Value:
         """Return the value of this path; whether the server knows it shows at the first use."""
-        if not isinstance(path, str):
-            raise TypeError(f"path {path!r} is no string; expected a server path, for example '/rpv/x1000'")
+        path = canonical_path(path)
         if path not in self._values:
             self._values[path] = Value(self, path)
         return self._values[path]

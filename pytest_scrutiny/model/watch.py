@@ -82,3 +82,15 @@ class Sample:
 
 ValueSnapshot = Sample
 """The official SDK's name of the class."""
+
+
+def canonical_path(path: object) -> str:
+    """Return a path as servers spell it: ``psu/voltage/`` is ``/psu/voltage``.
+
+    Servers from 0.4 on take the other spellings too, from 0.9 on also ``//``: what they name is the same.
+
+    :raises TypeError: if it is no string.
+    """
+    if not isinstance(path, str):
+        raise TypeError(f"path {path!r} is no string; expected a server path, for example '/rpv/x1000'")
+    return "/" + "/".join(segment for segment in path.strip().split("/") if segment)

@@ -38,6 +38,8 @@ class Dialect:
     :ivar installed_sfds: the shape of the ``get_installed_sfd`` reply.
     :ivar tells_why_no_command: a user command the device cannot do is refused in words.
     :ivar strict_types: true and false are not taken for numbers, an echo must be a string.
+    :ivar path_spelling: how a path may differ from how it is listed: "exact", not at all; "ends", by slashes
+        and blanks at its ends; "slashes", by more or fewer slashes anywhere.
     :ivar batched_updates: one message carries all values of one device read; otherwise mostly one each.
     :ivar write_needs_watch: only a client that watches an entry may write it.
     :ivar pushes_datalogging: a change of the datalogger's state is pushed; "known": unless it is unknown now.
@@ -66,6 +68,7 @@ class Dialect:
     installed_sfds: Literal["dict", "list"] = "dict"
     list_has_ids: bool = True
     path_key: str = "display_path"
+    path_spelling: Literal["exact", "ends", "slashes"] = "exact"
     datatype_key: str = "datatype"
     bool_word: str = "boolean"
     watch_has_enum: bool = False
@@ -134,7 +137,7 @@ _CHANGES: tuple[tuple[str, Mapping[str, Any]], ...] = (
         "transport": "tcp", "welcome": True, "status_tells_device": False, "link_operational": True,
         "device_session_and_capabilities": True, "loaded_sfd": "flat", "value_key": "v",
         "update_has_time": True, "completion_time_key": "completion_server_time_us", "long_ids": False,
-        "pushes_link_change": True, "pushes_datalogging": "known",
+        "pushes_link_change": True, "pushes_datalogging": "known", "path_spelling": "ends",
     }),
     ("0.5.0", {"watch_has_path": True}),
     ("0.6.0", {
@@ -143,7 +146,7 @@ _CHANGES: tuple[tuple[str, Mapping[str, Any]], ...] = (
     }),
     ("0.8.0", {"demo_mode": True, "loaded_sfd": "nested", "installed_sfds": "list"}),
     ("0.9.0", {"path_key": "path", "datatype_key": "dtype", "list_has_ids": False, "write_takes_math": True,
-               "list_has_factories": True}),
+               "list_has_factories": True, "path_spelling": "slashes"}),
     ("0.9.2", {"strict_types": True}),
     ("0.10.0", {"watch_has_details": True, "element_aliases": "refused"}),
     ("0.11.0", {"unwatch_reply": "response_unsubscribe_watchable", "knows_pointers": True,

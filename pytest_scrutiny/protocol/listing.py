@@ -231,6 +231,9 @@ def decode_watchable_info(message: Fields) -> dict[str, WatchableInfo]:
     return {path: decode_watchable(path, entry) for path, entry in message.named_children("info").items()}
 
 
-def encode_watchable_info(entries: Iterable[WatchableInfo], dialect: Dialect) -> dict[str, object]:
-    """Return the fields of a ``response_get_watchable_info`` as a server of this dialect writes it."""
-    return {"info": {entry.path: encode_watchable(entry, dialect) for entry in entries}}
+def encode_watchable_info(entries: Mapping[str, WatchableInfo], dialect: Dialect) -> dict[str, object]:
+    """Return the fields of a ``response_get_watchable_info`` as a server of this dialect writes it.
+
+    :param entries: by their paths as they were asked for.
+    """
+    return {"info": {path: encode_watchable(entry, dialect) for path, entry in entries.items()}}

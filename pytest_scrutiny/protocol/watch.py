@@ -78,9 +78,12 @@ def decode_subscribed(message: Fields) -> dict[str, WatchableInfo]:
     }
 
 
-def encode_subscribed(entries: Iterable[WatchableInfo], dialect: Dialect) -> dict[str, object]:
-    """Return the fields of a ``response_subscribe_watchable`` as a server of this dialect writes it."""
-    return {"subscribed": {entry.path: encode_watchable(entry, dialect) for entry in entries}}
+def encode_subscribed(entries: Mapping[str, WatchableInfo], dialect: Dialect) -> dict[str, object]:
+    """Return the fields of a ``response_subscribe_watchable`` as a server of this dialect writes it.
+
+    :param entries: by their paths as they were asked for.
+    """
+    return {"subscribed": {path: encode_watchable(entry, dialect) for path, entry in entries.items()}}
 
 
 def decode_watchable(path: str, fields: Fields) -> WatchableInfo:

@@ -346,3 +346,24 @@ def test_throttling_can_be_ended(desk: Desk, talker: Talker, rate: float | None)
 
     assert (reply["enabled"], reply["update_rate"]) == (False, None)
     assert len(talker.records()) == 10
+
+
+@pytest.mark.parametrize(
+    ("release", "taken"),
+    [
+        ("0.3.0", ""),
+        ("0.4.1", "psu/voltage|/psu/voltage/| /psu/voltage "),
+        ("0.8.0", "psu/voltage|/psu/voltage/| /psu/voltage "),
+        ("0.9.0", "psu/voltage|/psu/voltage/|/psu//voltage"),
+        ("0.16.0", "psu/voltage|/psu/voltage/|/psu//voltage"),
+    ],
+)
+def test_other_spellings_of_a_path_are_taken_as_by_real_servers(release: str, taken: str) -> None:
+    talker = Desk.ready(release).connect()
+    [server_id] = talker.watch("/psu/voltage")
+    spellings = ("psu/voltage", "/psu/voltage/", "/psu//voltage", " /psu/voltage ")
+    replies = {path: talker.ask("subscribe_watchable", watchables=[path]) for path in spellings}
+
+    found = {path: reply["subscribed"] for path, reply in replies.items() if "subscribed" in reply}
+    assert "|".join(sorted(found)) == "|".join(sorted(filter(None, taken.split("|"))))
+    assert {entries[path]["id"] for path, entries in found.items()} <= {server_id}

@@ -326,3 +326,25 @@ def test_text_means_to_us_what_it_means_to_a_server(client: ScrutinyClient, benc
         found = Device(client)["/motor/torque_limit"].read()
 
     assert found == pytest.approx(float(read_number(text)), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("path", "other"),
+    [
+        ("/psu/voltage", "/psu/voltage/"),
+        ("/psu/voltage", "psu/voltage"),
+        ("/psu/voltage", "//psu//voltage"),
+        ("/rpv/x1000", " rpv/x1000 "),
+        ("/alias/ios/psu_voltage", "alias/ios/psu_voltage/"),
+    ],
+)
+def test_two_spellings_of_a_path_are_one(client: ScrutinyClient, path: str, other: str) -> None:
+    """A server that takes both has one id for them: two handles would take each other's updates away."""
+    device = Device(client)
+    first, second = client.watch(path), client.watch(other)
+
+    assert first is second is client.try_get_existing_watch_handle(other)
+    assert device[other] is device[path]
+    device[path].read(), device[other].read(), device[path].read()
+    client.unwatch(other)
+    assert first.is_dead

@@ -54,7 +54,7 @@ def installed_again(message: Fields, dialect: Dialect) -> dict[str, object]:
 
 
 def subscribed_again(message: Fields, dialect: Dialect) -> dict[str, object]:
-    return encode_subscribed(decode_subscribed(message).values(), dialect)
+    return encode_subscribed(decode_subscribed(message), dialect)
 
 
 def completion_again(message: Fields, dialect: Dialect) -> dict[str, object]:

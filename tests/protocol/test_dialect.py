@@ -47,6 +47,7 @@ FIRST_WITH: dict[str, dict[object, str]] = {
     "unread_pointer": {0: "0.1.0", None: "0.12.0"},
     "alias_gives_floats": {True: "0.1.0", False: "0.6.0"},
     "counts_bits_from_the_top": {False: "0.1.0", True: "0.14.1"},
+    "path_spelling": {"exact": "0.1.0", "ends": "0.4.1", "slashes": "0.9.0"},
     "element_aliases": {"lost": "0.1.0", "refused": "0.10.0", "lost again": "0.11.0", "fatal": "0.12.0"},
     "resets_on_close": {False: "0.1.0", True: "0.12.0"},
 }

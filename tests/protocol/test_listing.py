@@ -181,7 +181,7 @@ def test_info_survives_the_wire() -> None:
         "/a", WatchableType.Variable, EmbeddedDataType.uint8, "8", MODES, VariableDetails(16)
     )
 
-    fields = encode_watchable_info([known], dialect_of("0.10.0"))
+    fields = encode_watchable_info({known.path: known}, dialect_of("0.10.0"))
 
     assert decode_watchable_info(Fields(fields, "response_get_watchable_info")) == {"/a": known}
 

@@ -137,7 +137,7 @@ def test_a_subscription_says_this_in_this_release(
 
     assert encode_watchable(entry, dialect) == fields
     assert decode_watchable(entry.path, Fields(fields, "entry")) == entry
-    reply = encode_subscribed([entry], dialect)
+    reply = encode_subscribed({entry.path: entry}, dialect)
     assert reply == {"subscribed": {entry.path: fields}}
     assert decode_subscribed(Fields(reply, "reply")) == {entry.path: entry}
 
