@@ -260,13 +260,16 @@ class WatchableHandle(Feed):
     ) -> None:
         """Wait for an update, changed or not.
 
-        :param previous_counter: an ``update_counter`` of before; None takes the present one.
+        :param previous_counter: an ``update_counter``, of before or to come: there must be more updates than
+            that; None takes the present one.
         :param sleep_interval: the official SDK's; here nothing sleeps.
         :raises TimeoutException: if none comes in time.
         :raises InvalidValueError: as soon as the device's session ends.
         :raises ConnectionError: as soon as the connection is gone.
         """
         deadline = Deadline(check_timeout(timeout))
+        check_timeout(sleep_interval, "sleep_interval")
+        _check_counter(previous_counter)
         self.await_return(deadline)
         seen = self.history.total if previous_counter is None else previous_counter
         self._session.wait_for(
@@ -291,6 +294,7 @@ class WatchableHandle(Feed):
         :raises ConnectionError: as soon as the connection is gone.
         """
         deadline = Deadline(check_timeout(timeout))
+        check_timeout(sleep_interval, "sleep_interval")
         wanted = self._check_wanted(value)
         number = self.next_fresh(or_latest=True)
         while True:
@@ -354,6 +358,13 @@ def _details_of(info: WatchableInfo, kind: type[D], wanted: str) -> D:
             "Look at the handle's type first."
         )
     return details
+
+
+def _check_counter(counter: object) -> None:
+    if counter is not None and (isinstance(counter, bool) or not isinstance(counter, int)):
+        raise TypeError(f"previous_counter {counter!r} is no whole number; expected an update_counter")
+    if counter is not None and counter < 0:
+        raise ValueError(f"previous_counter {counter} is negative; expected an update_counter")
 
 
 def check_rate(rate: object) -> float | None:

@@ -3,6 +3,7 @@
 PYTEST_DONT_REWRITE
 """
 
+import contextlib
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from pytest_scrutiny.client.handle import WatchableHandle, check_rate
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.subscriptions import WatchBoard
 from pytest_scrutiny.client.write import WriteBoard
-from pytest_scrutiny.errors import NameNotFoundError
+from pytest_scrutiny.errors import ConnectionError, NameNotFoundError
 from pytest_scrutiny.model.values import FLOAT64_MAX
 from pytest_scrutiny.model.watch import canonical_path
 from pytest_scrutiny.protocol.watch import SET_THROTTLING, encode_throttling
@@ -75,11 +76,18 @@ class WatchCommands:
 
     def try_get_existing_watch_handle(self: _Client, path: str) -> WatchableHandle | None:
         """Return the handle of a path that is watched; None if it is not. The server is not asked."""
-        return self.watches.find(canonical_path(path))
+        wanted = canonical_path(path)
+        with contextlib.suppress(ConnectionError):  # without a connection nothing is watched
+            return self.watches.find(wanted)
+        return None
 
     def try_get_existing_watch_handle_by_server_id(self: _Client, server_id: str) -> WatchableHandle | None:
         """Return the handle that the server knows by this key at present; None if there is none."""
-        return self.watches.find_id(server_id)
+        if not isinstance(server_id, str):
+            raise TypeError(f"server_id {server_id!r} is no string; expected that of a handle")
+        with contextlib.suppress(ConnectionError):
+            return self.watches.find_id(server_id)
+        return None
 
     def wait_new_value_for_all(self: _Client, timeout: float = 5) -> None:
         """Wait until the device gave a value of everything that is watched, after this call.

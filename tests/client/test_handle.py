@@ -165,6 +165,34 @@ def test_a_throttle_that_is_none_is_refused(client: ScrutinyClient, rate: float)
 # Paths
 
 
+@pytest.mark.parametrize(
+    ("wrong", "error", "text"),
+    [
+        ({"previous_counter": -1}, ValueError, "previous_counter -1 is negative; expected an update_counter"),
+        ({"previous_counter": 1.5}, TypeError, "previous_counter 1.5 is no whole number"),
+        ({"previous_counter": True}, TypeError, "previous_counter True is no whole number"),
+        ({"sleep_interval": -1}, ValueError, "sleep_interval"),
+        ({"sleep_interval": "x"}, TypeError, "sleep_interval"),
+    ],
+)
+def test_a_wait_checks_what_it_is_given(
+    client: ScrutinyClient, wrong: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        client.watch(SPEED).wait_update(SECOND, **wrong)
+
+
+def test_without_a_connection_nothing_is_watched(client: ScrutinyClient) -> None:
+    server_id = client.watch(SPEED).server_id
+    assert client.try_get_existing_watch_handle_by_server_id(server_id) is not None
+    client.disconnect()
+
+    assert client.try_get_existing_watch_handle(SPEED) is None
+    assert client.try_get_existing_watch_handle_by_server_id(server_id) is None
+    with pytest.raises(TypeError, match="server_id 5 is no string"):
+        client.try_get_existing_watch_handle_by_server_id(5)  # type: ignore[arg-type]
+
+
 def test_one_path_is_no_list_of_paths(client: ScrutinyClient) -> None:
     with pytest.raises(TypeError, match="is one path; expected a list of them, or call watch"):
         client.watch_many(SPEED)
