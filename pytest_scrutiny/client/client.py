@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
+from pytest_scrutiny.client.attempt import TRANSPORTS, Link, Transport
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
 from pytest_scrutiny.client.listing import ListingCommands
 from pytest_scrutiny.client.memory import MemoryBoard, MemoryCommands
@@ -20,7 +21,7 @@ from pytest_scrutiny.client.request import Message
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.status import StatusBoard, StatusCommands
 from pytest_scrutiny.client.subscriptions import FAREWELL_TIMEOUT, WatchBoard
-from pytest_scrutiny.client.transport import TRANSPORTS, Link, Patience, Transport, open_link
+from pytest_scrutiny.client.transport import Patience, open_link
 from pytest_scrutiny.client.watch import WatchCommands
 from pytest_scrutiny.client.write import WriteBoard, WriteCommands
 from pytest_scrutiny.errors import ConnectionError, ConnectTimeout, TimeoutException

@@ -15,7 +15,7 @@ import operator
 import struct
 from typing import SupportsFloat, SupportsIndex
 
-from pytest_scrutiny.errors import BadEnumError
+from pytest_scrutiny.errors import BadEnumError, InvalidValueError
 from pytest_scrutiny.model.values import (
     FLOAT32_MAX,
     FLOAT64_MAX,
@@ -161,6 +161,23 @@ def _read_text(info: WatchableInfo, text: str) -> bool | int | float:
         with contextlib.suppress(ValueError):  # so it is meant for a name, as the error says then
             return read_number(text)
     return enum_value(info, text)
+
+
+def enum_name(info: WatchableInfo, value: float) -> str:
+    """Return the member's name that a value has in the watchable's enum; of several, the first by alphabet.
+
+    :raises BadEnumError: if there is no enum.
+    :raises InvalidValueError: if no member has the value.
+    """
+    if info.enum is None:
+        raise BadEnumError(f"{info.path} has no enum; use its number")
+    names = sorted(name for name, number in info.enum.vals.items() if number == value)
+    if not names:
+        members = ", ".join(f"{member}={number}" for member, number in info.enum.vals.items())
+        raise InvalidValueError(
+            f"{info.path} is {value!r}, which is no member of its enum; expected one of {members}"
+        )
+    return names[0]
 
 
 def enum_value(info: WatchableInfo, name: str) -> int:

@@ -6,14 +6,23 @@ PYTEST_DONT_REWRITE
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from pytest_scrutiny.client.arguments import check_counter, check_rate
 from pytest_scrutiny.client.batch import Batches
 from pytest_scrutiny.client.clock import ServerClock
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
 from pytest_scrutiny.client.feed import Feed, usable_value
-from pytest_scrutiny.client.fit import check_value, enum_value, is_beyond, is_same, plain_number, shown
+from pytest_scrutiny.client.fit import (
+    check_value,
+    enum_name,
+    enum_value,
+    is_beyond,
+    is_same,
+    plain_number,
+    shown,
+)
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.write import Update, WriteBoard
-from pytest_scrutiny.errors import BadEnumError, BadTypeError, InvalidValueError, TimeoutException
+from pytest_scrutiny.errors import BadTypeError, TimeoutException
 from pytest_scrutiny.model.listing import (
     BaseDetailedWatchableConfiguration,
     DetailedAliasWatchableConfiguration,
@@ -22,7 +31,6 @@ from pytest_scrutiny.model.listing import (
     detailed,
 )
 from pytest_scrutiny.model.values import (
-    FLOAT64_MAX,
     EmbeddedDataType,
     EmbeddedEnum,
     UnknownValue,
@@ -269,7 +277,7 @@ class WatchableHandle(Feed):
         """
         deadline = Deadline(check_timeout(timeout))
         check_timeout(sleep_interval, "sleep_interval")
-        _check_counter(previous_counter)
+        check_counter(previous_counter)
         self.await_return(deadline)
         seen = self.history.total if previous_counter is None else previous_counter
         self._session.wait_for(
@@ -358,44 +366,3 @@ def _details_of(info: WatchableInfo, kind: type[D], wanted: str) -> D:
             "Look at the handle's type first."
         )
     return details
-
-
-def _check_counter(counter: object) -> None:
-    if counter is not None and (isinstance(counter, bool) or not isinstance(counter, int)):
-        raise TypeError(f"previous_counter {counter!r} is no whole number; expected an update_counter")
-    if counter is not None and counter < 0:
-        raise ValueError(f"previous_counter {counter} is negative; expected an update_counter")
-
-
-def check_rate(rate: object) -> float | None:
-    """Return a caller's update rate in hertz.
-
-    :raises TypeError: if it is no number and not None.
-    :raises ValueError: if it is not more than 0, or not finite: a server refuses it with "Internal error".
-    """
-    if rate is None:
-        return None
-    if isinstance(rate, bool) or not isinstance(rate, int | float):
-        raise TypeError(f"update_rate {rate!r} is no number; expected updates per second, or None for all")
-    if not 0 < rate <= FLOAT64_MAX:
-        raise ValueError(
-            f"update_rate {rate!r} is out of range; expected more than 0 updates per second, or None for all"
-        )
-    return float(rate)
-
-
-def enum_name(info: WatchableInfo, value: float) -> str:
-    """Return the member's name that a value has in the watchable's enum; of several, the first by alphabet.
-
-    :raises BadEnumError: if there is no enum.
-    :raises InvalidValueError: if no member has the value.
-    """
-    if info.enum is None:
-        raise BadEnumError(f"{info.path} has no enum; use its number")
-    names = sorted(name for name, number in info.enum.vals.items() if number == value)
-    if not names:
-        members = ", ".join(f"{member}={number}" for member, number in info.enum.vals.items())
-        raise InvalidValueError(
-            f"{info.path} is {value!r}, which is no member of its enum; expected one of {members}"
-        )
-    return names[0]

@@ -21,10 +21,10 @@ from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
 from typing import Any, TypeVar
 
+from pytest_scrutiny.client.attempt import Link
 from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.client.outbox import Outbox
 from pytest_scrutiny.client.request import Message, Request
-from pytest_scrutiny.client.transport import Link
 from pytest_scrutiny.errors import ConnectionError, TimeoutException
 from pytest_scrutiny.protocol.fields import Fields
 from pytest_scrutiny.protocol.status import GET_STATUS

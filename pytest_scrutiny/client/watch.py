@@ -7,9 +7,10 @@ import contextlib
 from collections.abc import Iterable
 from typing import Protocol
 
+from pytest_scrutiny.client.arguments import check_rate
 from pytest_scrutiny.client.batch import BatchWriteContext
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
-from pytest_scrutiny.client.handle import WatchableHandle, check_rate
+from pytest_scrutiny.client.handle import WatchableHandle
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.subscriptions import WatchBoard
 from pytest_scrutiny.client.write import WriteBoard

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pytest_scrutiny.client.deadline import Deadline, check_timeout
 from pytest_scrutiny.client.feed import Testament, usable_value
-from pytest_scrutiny.client.fit import check_value, is_same
-from pytest_scrutiny.client.handle import WatchableHandle, enum_name
+from pytest_scrutiny.client.fit import check_value, enum_name, is_same
+from pytest_scrutiny.client.handle import WatchableHandle
 from pytest_scrutiny.client.write import Update
 from pytest_scrutiny.errors import (
     ConnectionError,

@@ -5,11 +5,11 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from pytest_scrutiny.client.attempt import Link
 from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.client.session import Session
 from pytest_scrutiny.client.status import StatusBoard
 from pytest_scrutiny.client.subscriptions import WatchBoard
-from pytest_scrutiny.client.transport import Link
 from pytest_scrutiny.client.write import WriteBoard
 from pytest_scrutiny.protocol.connection import ClientConnection, ServerConnection
 from pytest_scrutiny.protocol.framing import DatagramFraming

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pytest_scrutiny.client import transport
-from pytest_scrutiny.client.transport import Address
+from pytest_scrutiny.client.attempt import Address
 from tests.client.peer import Peer
 from tests.clock import SECOND
 

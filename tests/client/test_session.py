@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
+from pytest_scrutiny.client.attempt import Link
 from pytest_scrutiny.client.deadline import Deadline
 from pytest_scrutiny.client.request import Request
 from pytest_scrutiny.client.session import Session
-from pytest_scrutiny.client.transport import Link
 from pytest_scrutiny.errors import (
     ConnectionError,
     NotSupportedByServerError,

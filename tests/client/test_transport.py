@@ -11,9 +11,10 @@ from typing import cast
 import pytest
 
 from pytest_scrutiny.client import transport as transport_module
+from pytest_scrutiny.client.attempt import Address, Transport
 from pytest_scrutiny.client.client import ScrutinyClient
 from pytest_scrutiny.client.deadline import Deadline
-from pytest_scrutiny.client.transport import Address, Patience, Transport
+from pytest_scrutiny.client.transport import Patience
 from pytest_scrutiny.errors import ConnectionError, ConnectTimeout, RemoteProtocolError
 from pytest_scrutiny.model.status import ServerState
 from pytest_scrutiny.protocol.framing import encode_datagram
