@@ -21,7 +21,8 @@ TIMEOUT = 15.0
 """Seconds that anything may take; a device is back 2 s after a loss, on a busy machine later."""
 
 FEW = ("0.1.0", "0.4.1", "0.9.2", "0.16.0")
-"""Whom the fake speaks as without ``--interop``, so that the whole suite stays quick."""
+"""Whom the fake speaks as without ``--interop``, so that the whole suite stays quick. A slow module
+about the plugin more than the protocol says ``FEW_ARE_ENOUGH = True``; ``--interop=all`` tries all."""
 
 _deselected = pytest.StashKey[int]()
 
@@ -74,6 +75,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # Not as the fixtures' params: those are made before options and marks are known.
     releases = {"all": RELEASES, "generations": GENERATIONS, None: FEW}[_asked(metafunc.config)]
+    if getattr(metafunc.module, "FEW_ARE_ENOUGH", False) and releases is GENERATIONS:
+        releases = FEW
     if "bench" in metafunc.fixturenames:
         devices = getattr(metafunc.module, "BENCH_DEVICES", ("contract",))
         benches = [bench for release in releases for bench in _benches_of(release, devices)]

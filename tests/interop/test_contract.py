@@ -300,14 +300,16 @@ def test_whoever_watches_goes_on_after_a_reset(client: ScrutinyClient, bench: Be
 
     bench.reset()
     after = wait_usable(client, other_than=before)
-    handles[2].write(4.5)
+    handles[2].write(4.5)  # at once
 
     for handle in handles:
         handle.wait_update(TIMEOUT, previous_counter=handle.update_counter + 1)
         assert not handle.is_dead
         assert handle.session_id == after
         assert handle.status is ValueStatus.Valid
-    assert [handle.value for handle in handles[1:]] == [5000.0, 4.5]
+    found = [handle.value for handle in handles[1:]]
+    handles[2].write(3.5)
+    assert found == [5000.0, 4.5]
     assert client.watch("/app/uptime_ms") is handles[0]
 
 

@@ -9,6 +9,7 @@ from pytest_scrutiny.plugin.options import ROWS
 from tests.interop.benches import HOST, Bench
 from tests.interop.conftest import TIMEOUT
 
+FEW_ARE_ENOUGH = True
 HEAD = f"""
 import pytest
 
