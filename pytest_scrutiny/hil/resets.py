@@ -39,11 +39,11 @@ def explain(device: "Device", session_id: str | None, doing: str, exc: ScrutinyE
     :param doing: what failed, for example ``"/psu/voltage was read"``.
     """
     if isinstance(exc, ConnectionError):
-        return type(exc)(f"the server was lost while {doing}: {exc}")
+        return _lost(device.raw, doing, exc)
     try:
         info = _ask(device.raw, session_id, exc)
     except ConnectionError as lost:
-        return type(lost)(f"the server was lost while {doing}: {lost}")
+        return _lost(device.raw, doing, lost)
     except TimeoutException:
         return _hung(f"after {_headline(exc)}", exc)
     sessions = device.sessions
@@ -61,6 +61,18 @@ def explain(device: "Device", session_id: str | None, doing: str, exc: ScrutinyE
 def _headline(exc: ScrutinyError) -> str:
     """Return what an error says first; the rest is its story."""
     return str(exc).partition("\n")[0].rstrip(".")
+
+
+def _lost(client: ScrutinyClient, doing: str, exc: ConnectionError) -> ConnectionError:
+    advice = "Look into its log, or restart it."
+    if doing.endswith("written"):
+        # KeyError, "Entry with ID … not found in datastore" (0.3.0, 0.9.2 and 0.16.0, observed).
+        advice = (
+            "Servers up to 0.16 at least end when their device falls silent during a write: look at the "
+            "device first, then into the server's log."
+        )
+    where = f" at {client.hostname}:{client.port}" if client.hostname else ""
+    return type(exc)(f"the server{where} was lost while {doing}: {_headline(exc)}. {advice}")
 
 
 def _hung(when: str, exc: ScrutinyError) -> TimeoutException:

@@ -131,7 +131,7 @@ def test_a_server_that_stops_is_told_as_such(fake: FakeServer, device: Device) -
     assert isinstance(error, ConnectionError)
     assert error.category == "server"
     assert re.search(
-        r"the server was lost while|connection to the server was lost|closed the conn", str(error)
+        r"the server at \S+ was lost while|connection to the server was lost|closed the conn", str(error)
     )
 
 
@@ -204,6 +204,28 @@ def test_a_lost_device_is_told_once(fake: FakeServer, device: Device) -> None:
     while_reading(device, fake.unplug)
 
     assert device.sessions.has_told
+
+
+SILENT_DEVICE = (
+    "Servers up to 0.16 at least end when their device falls silent during a write: look at the device "
+    "first, then into the server's log."
+)
+
+
+@pytest.mark.parametrize(
+    ("doing", "advice"),
+    [(f"{SPEED} was read", "Look into its log, or restart it."), (f"{SPEED} was written", SILENT_DEVICE)],
+)
+def test_a_lost_server_is_told_with_its_address_and_what_to_do(
+    device: Device, fake: FakeServer, doing: str, advice: str
+) -> None:
+    error = explain(device, device.session_id, doing, ConnectionError("the server closed the connection"))
+
+    where = f"127.0.0.1:{fake.port}"
+    assert type(error) is ConnectionError
+    assert str(error) == (
+        f"the server at {where} was lost while {doing}: the server closed the connection. {advice}"
+    )
 
 
 def test_a_refusal_is_not_made_into_a_loss(device: Device) -> None:
