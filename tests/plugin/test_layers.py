@@ -4,6 +4,7 @@ from itertools import combinations
 
 import pytest
 
+from pytest_scrutiny.fakeserver.server import FakeServer
 from pytest_scrutiny.plugin.options import ROWS, Row, Settings, read_settings
 
 NEW_IN_9 = pytest.mark.skipif(pytest.version_tuple < (9,), reason="new in pytest 9")
@@ -111,3 +112,48 @@ def test_native_toml_takes_the_right_type_only(pytester: pytest.Pytester, line: 
     text = str(caught.value)
     assert text.startswith(f"scrutiny {key} (from scrutiny_{key} in pyproject.toml): ")
     assert "; expected " in text
+
+
+MARKED = """
+import pytest
+
+@pytest.mark.scrutiny_ready(timeout=0.1)
+def test_it(): raise AssertionError("it ran")
+"""
+
+
+@pytest.mark.parametrize(
+    "layer", ["command line", "environment", "configuration file", "override", "addopts"]
+)
+def test_a_marker_wins_over_each_layer(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, layer: str
+) -> None:
+    pytester.makepyfile(MARKED)
+    options = ["--scrutiny-ready-timeout=60"] if layer == "option" else []
+    if layer == "environment":
+        monkeypatch.setenv("PYTEST_SCRUTINY_READY_TIMEOUT", "60")
+    elif layer == "file":
+        pytester.makeini("[pytest]\nscrutiny_ready_timeout = 60")
+    elif layer == "addopts":
+        pytester.makeini("[pytest]\naddopts = --scrutiny-ready-timeout=60")
+    elif layer == "override":
+        options = ["-o", "scrutiny_ready_timeout=60"]
+
+    with FakeServer(ready_delay=None) as server:
+        result = pytester.runpytest_inprocess(f"--scrutiny-url={server.url}", *options)
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["device not ready within 0.1 s (marker scrutiny_ready): *"])
+
+
+def test_options_in_the_file_are_of_the_command_lines_layer(pytester: pytest.Pytester) -> None:
+    """And ``-o`` is of the file's."""
+    pytester.makeini("[pytest]\naddopts = --scrutiny-ready-timeout=1")
+
+    of_file = read_settings(pytester.parseconfig(), {"PYTEST_SCRUTINY_READY_TIMEOUT": "2"})
+    overridden = read_settings(
+        pytester.parseconfig("-o", "addopts=", "-o", "scrutiny_ready_timeout=3"),
+        {"PYTEST_SCRUTINY_READY_TIMEOUT": "2"},
+    )
+
+    assert (of_file.ready_timeout, overridden.ready_timeout) == (1.0, 2.0)
