@@ -41,6 +41,8 @@ IMPATIENT_POLL = 0.05
 _RECEIVE_SIZE = 1 << 16
 _LONGEST_SLICE = 0.1 if sys.platform == "win32" else 3600.0  # Ctrl-C does not end a lock's wait on Windows
 
+_HEAR_OUT = 0.5  # seconds for a server to close its end
+
 _LISTEN_NO_MORE = (
     # On Windows that alone does not end a receive that waits; so nothing more is sent there.
     socket.SHUT_RDWR if sys.platform == "win32" else socket.SHUT_RD
@@ -58,6 +60,7 @@ class Session:
     :ivar is_websocket: the server is one of releases 0.1 to 0.3.
     :ivar last_words: returns the requests that the server is owed when we leave, however that is; called with
         the lock held.
+    :ivar has_last_words: there may be such; to be read without the lock.
     :ivar asked: ``{request id: command}`` that were sent to open the connection; see ``expect``.
     :ivar asked_at: when that was.
     :param on_message: called with every message on the reader thread, without a lock; errors are logged.
@@ -70,6 +73,7 @@ class Session:
         self._on_message = on_message
         self.is_server_delayed = True
         self._is_abandoned = False
+        self.has_last_words = False
         self.lock = threading.Lock()
         self._waiting: set[threading.Lock] = set()
         self.handlers: dict[str, Handler] = {}
@@ -224,6 +228,7 @@ class Session:
             raise
         finally:
             self._fail(fault)
+            self._hear_out()
             self._connection.forget()
             self._reader.close()
             if self._is_abandoned:
@@ -237,13 +242,25 @@ class Session:
                 count = self._reader.recv_into(buffer)
             except TimeoutError:
                 count = -1
-            if count == 0:
+            if count == 0 or self._is_abandoned or self._fault is not None:
                 return
             if count > 0:
                 self._acknowledge_at_once()
                 self._digest(buffer[:count])
             if monotonic() >= self._next_poll:
                 self._poll()
+
+    def _hear_out(self) -> None:
+        """Read until the server has closed its end too, if it must understand our last words.
+
+        What it still sent would be answered with a reset of the connection, over which it loses them.
+        """
+        deadline = Deadline(_HEAR_OUT)
+        with contextlib.suppress(OSError):
+            while self.has_last_words and not deadline.has_passed:
+                self._reader.settimeout(max(deadline.remaining(), 0.001))
+                if not self._reader.recv(_RECEIVE_SIZE):
+                    return
 
     def _acknowledge_at_once(self) -> None:
         """Spare servers 0.1 to 0.11 a wait of 40 ms.
@@ -316,8 +333,9 @@ class Session:
     def abandon(self) -> None:
         """Let the reader find the end by itself; takes no lock, so that a garbage collection may call it."""
         self._is_abandoned = True
-        with contextlib.suppress(OSError):
-            self._writer.shutdown(_LISTEN_NO_MORE)
+        if not self.has_last_words:  # else the reader sees it with the next update, or when it polls
+            with contextlib.suppress(OSError):
+                self._writer.shutdown(_LISTEN_NO_MORE)
 
     def cut(self, why: str) -> None:
         """End the connection and every wait; what is left of it is for ``close``."""
@@ -332,6 +350,9 @@ class Session:
         """Close the connection and end the reader; harmless when done already."""
         self._fail(ConnectionError("this client has disconnected; call connect first"))
         if self._thread is not threading.current_thread() and self._thread.ident is not None:
+            self._thread.join(_HEAR_OUT)
+            with contextlib.suppress(OSError):  # a server that hangs closes nothing
+                self._writer.shutdown(socket.SHUT_RDWR)
             self._thread.join()
         elif self._thread.ident is None:
             self._reader.close()
@@ -352,4 +373,4 @@ class Session:
         with contextlib.suppress(OSError):
             self._outbox.say_farewell(farewell)
         with contextlib.suppress(OSError):
-            self._writer.shutdown(socket.SHUT_RDWR)
+            self._writer.shutdown(socket.SHUT_WR if words else socket.SHUT_RDWR)

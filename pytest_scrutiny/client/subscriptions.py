@@ -305,6 +305,7 @@ class WatchBoard:
             handle.live(info, self._device_session)
             self._kept.pop(path, None)
             self._by_id[info.server_id] = handle
+            self._session.has_last_words |= is_behind_pointer(handle)
         return True
 
     def _digest(self, message: Message) -> None:
