@@ -136,6 +136,7 @@ FAILURES = {
             scrutiny_device["/psu/setpoint"].write(3.3)
             scrutiny_device["/app/run"].write(True)
             bench.unplug()
+            scrutiny_device.raw.wait_server_status(lambda status: not status.device_session_id, 5, "there")
         """
     ),
 }
