@@ -37,7 +37,7 @@ from pytest_scrutiny.plugin.stages import (
     count_reached,
     find,
 )
-from pytest_scrutiny.plugin.unrest import ADVICE, Unrest
+from pytest_scrutiny.plugin.unrest import ADVICE, PERHAPS, Unrest
 
 SHORT = 2.0
 """Seconds to wait for a device that an earlier test waited for in vain; a boot takes less as a rule."""
@@ -338,7 +338,7 @@ class Gate:
             finding = finding._replace(seen=seen, advice=ADVICE, category="config")
         elif unrest.new:
             seen = f"{finding.seen}; a new session began meanwhile: {short(unrest.new[0])}"
-            finding = finding._replace(seen=seen)
+            finding = finding._replace(seen=seen, advice=f"{finding.advice} {PERHAPS}")
         error = TimeoutException(
             f"device not ready within {self._timeout:g} s ({self._source}): {finding}. {finding.advice}"
         )

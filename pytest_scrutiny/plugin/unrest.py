@@ -21,6 +21,12 @@ ADVICE = (
     "loses the device each time."
 )
 
+PERHAPS = (
+    "If sessions go on to begin, raise device.response_timeout in the server's configuration: while a server "
+    "loads a large SFD, it may lose the device."
+)
+"""What to say of one new session; releases up to 0.3 do not show that it was lost over its SFD."""
+
 _SHOWN = 3  # sessions that a text names, the last ones
 
 
