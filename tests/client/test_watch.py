@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -416,7 +417,12 @@ def test_a_handle_that_is_about_to_return_is_waited_for(bench: Bench) -> None:
     request = bench.peer.next_request("write_watchable")
     bench.peer.reply(request, request_token="t", count=1)
     bench.peer.push("inform_write_completion", **{**completion("new", 10.0), "request_token": "t"})
-    update(bench, {"id": "new", "v": 1.0, "t": 20.0})
+    pause = threading.Event()
+    for time_us in range(20, 5000):  # whoever reads may only now have noticed that the handle is back
+        update(bench, {"id": "new", "v": 1.0, "t": float(time_us)})
+        if reading.done():
+            break
+        pause.wait(MS)
 
     assert request["updates"][0]["watchable"] == "new"
     assert writing.result() is None

@@ -9,7 +9,7 @@ from pytest_scrutiny.fakeserver.link import Timing
 from pytest_scrutiny.fakeserver.server import FakeServer
 
 # Imported here, so that it is loaded before a run in this process, which forgets what it loaded itself.
-from pytest_scrutiny.plugin import gate
+from pytest_scrutiny.plugin import connect, gate
 from tests.clock import SECOND
 from tests.plugin.conftest import SilentPort
 from tests.plugin.quick import quicken
@@ -246,7 +246,10 @@ def test_a_bench_that_hangs_during_the_run_costs_one_connect_timeout_and_a_look(
     result.stdout.fnmatch_lines([text] * 3)
 
 
-def test_a_server_that_was_busy_is_found_by_a_second_look(pytester: pytest.Pytester) -> None:
+def test_a_server_that_was_busy_is_found_by_a_second_look(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "LOOK", 5 * SECOND)
     pytester.makeconftest(RESTARTABLE)
     pytester.makepyfile(
         test_busy=SILENT
